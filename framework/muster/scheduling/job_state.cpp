@@ -1,0 +1,125 @@
+#include <algorithm>
+#include <utility>
+
+#include <muster/base/assert.hpp>
+#include <muster/scheduling/job_state.hpp>
+
+namespace muster::scheduling {
+
+JobState::JobState(JobId id, std::uint64_t order, const JobSpec& spec) : id_(id), order_(order) {
+  stages_.reserve(spec.size());
+  for (const StageSpec& stage : spec) {
+    stages_.push_back({stage, false, std::vector<Phase>(stage.chunk_count, Phase::waiting),
+                       ChunkSet(stage.chunk_count)});
+    progress_.stages.push_back({.pending = stage.chunk_count});
+  }
+}
+
+std::optional<ChunkRef> JobState::first_ready() const {
+  if (ready_stages_.empty()) return std::nullopt;
+  const std::uint32_t stage = *ready_stages_.begin();
+  return ChunkRef{stage, stages_[stage].ready.first()};
+}
+
+void JobState::open(std::vector<Action>& actions) {
+  for (std::uint32_t i = 0; i < stages_.size(); ++i) {
+    if (stages_[i].spec.edge != Edge::none) continue;
+    open_stage(i);
+    finish_stages_from(i, actions);
+  }
+}
+
+void JobState::start(ChunkRef ref, AttemptId attempt) {
+  Stage& stage = stages_[ref.stage];
+  if (stage.phases[ref.chunk] == Phase::held) {
+    move(ref, Phase::held, Phase::running);
+  } else {
+    move(ref, Phase::ready, Phase::running);
+    stage.ready.erase(ref.chunk);
+    if (stage.ready.empty()) ready_stages_.erase(ref.stage);
+  }
+  attempts_.insert(attempt);
+  --progress_.stages[ref.stage].pending;
+  ++progress_.stages[ref.stage].running;
+}
+
+void JobState::release(ChunkRef ref) { make_ready(ref, Phase::held); }
+
+void JobState::detach(AttemptId attempt) {
+  const std::size_t removed = attempts_.erase(attempt);
+  MUSTER_ASSERT(removed == 1);
+}
+
+void JobState::hold(ChunkRef ref, FailureCause cause) {
+  move(ref, Phase::running, Phase::held);
+  StageProgress& counts = progress_.stages[ref.stage];
+  --counts.running;
+  ++counts.pending;
+  ++counts.retries[cause];
+}
+
+void JobState::finish(ChunkRef ref, AttemptId attempt, std::vector<Action>& actions) {
+  move(ref, Phase::running, Phase::done);
+  failures_.erase(ref);
+  --progress_.stages[ref.stage].running;
+  ++progress_.stages[ref.stage].done;
+  actions.push_back(ChunkFinished{id_, ref.stage, ref.chunk, attempt});
+  const std::uint32_t next = ref.stage + 1;
+  if (next < stages_.size() && stages_[next].spec.edge == Edge::each)
+    make_ready({next, ref.chunk}, Phase::waiting);
+  finish_stages_from(ref.stage, actions);
+}
+
+void JobState::end(Outcome outcome) {
+  MUSTER_ASSERT(!ended());
+  progress_.outcome = outcome;
+  for (StageProgress& stage : progress_.stages) stage.pending += std::exchange(stage.running, 0);
+  stages_ = {};
+  ready_stages_ = {};
+  attempts_ = {};
+  failures_ = {};
+}
+
+const FailureRecord* JobState::find_failure(ChunkRef ref) const {
+  const auto record = failures_.find(ref);
+  return record == failures_.end() ? nullptr : &record->second;
+}
+
+void JobState::move(ChunkRef ref, Phase from, Phase to) {
+  Phase& phase = stages_[ref.stage].phases[ref.chunk];
+  MUSTER_ASSERT(phase == from);
+  phase = to;
+}
+
+void JobState::make_ready(ChunkRef ref, Phase from) {
+  move(ref, from, Phase::ready);
+  stages_[ref.stage].ready.insert(ref.chunk);
+  ready_stages_.insert(ref.stage);
+}
+
+/// An `each` stage opens too, but its chunks become ready one by one.
+void JobState::open_stage(std::uint32_t index) {
+  Stage& stage = stages_[index];
+  MUSTER_ASSERT(!stage.open);
+  stage.open = true;
+  if (stage.spec.edge == Edge::each || stage.spec.chunk_count == 0) return;
+  std::fill(stage.phases.begin(), stage.phases.end(), Phase::ready);
+  stage.ready.fill();
+  ready_stages_.insert(index);
+}
+
+/// Finishes the stage if it is complete, then whatever that completes: an empty stage behind it is
+/// finished as soon as it is open, and so on down the chain.
+void JobState::finish_stages_from(std::uint32_t index, std::vector<Action>& actions) {
+  for (; index < stages_.size(); ++index) {
+    Stage& stage = stages_[index];
+    if (!stage.open || progress_.stages[index].done != stage.spec.chunk_count) return;
+    ++stages_finished_;
+    actions.push_back(StageFinished{id_, index});
+    const std::uint32_t next = index + 1;
+    if (next == stages_.size() || stages_[next].spec.edge == Edge::none) return;
+    open_stage(next);
+  }
+}
+
+}  // namespace muster::scheduling

@@ -1,0 +1,91 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include <muster/base/ids.hpp>
+#include <muster/scheduling/actions.hpp>
+#include <muster/scheduling/chunk_set.hpp>
+#include <muster/scheduling/job_spec.hpp>
+#include <muster/scheduling/progress.hpp>
+#include <muster/scheduling/retry_policy.hpp>
+
+namespace muster::scheduling {
+
+/// One job: which of its chunks wait, are ready, run and are done, and what that opens next. Knows
+/// nothing of workers, time or other jobs. Not thread-safe.
+///
+///   waiting --edge satisfied--> ready --start--> running --finish--> done
+///                                 ^                |  ^
+///                              release            hold start
+///                                 |                v  |
+///                                 +------------- held
+///
+/// A held chunk waits for something the job does not know about (a back-off, a quarantine) and is
+/// either released among the ready ones or started directly. Every step asserts where it starts
+/// from, which is what makes a second commit of a chunk impossible.
+///
+/// A chunk costs a byte and two bits; only those that have failed have a record. All steps take
+/// O(log) time, but that opening a stage fills a bitmap, once a stage.
+class JobState {
+ public:
+  JobState(JobId id, std::uint64_t order, const JobSpec& spec);
+
+  JobId id() const { return id_; }
+  std::uint64_t order() const { return order_; }
+  const JobProgress& progress() const { return progress_; }
+  const RetryBudgets& budgets(std::uint32_t stage) const { return stages_[stage].spec.budgets; }
+  bool ended() const { return progress_.outcome.has_value(); }
+  bool all_done() const { return stages_finished_ == progress_.stages.size(); }
+
+  std::optional<ChunkRef> first_ready() const;  ///< in order of stage, then chunk
+
+  /// Opens the stages that wait for nothing. To be called once, before any other step.
+  void open(std::vector<Action>& actions);
+
+  void start(ChunkRef ref, AttemptId attempt);
+  void release(ChunkRef ref);
+
+  /// The attempt does not run any more. The chunk's own step (hold, finish) follows separately,
+  /// unless the job ends first.
+  void detach(AttemptId attempt);
+  void hold(ChunkRef ref, FailureCause cause);
+  void finish(ChunkRef ref, AttemptId attempt, std::vector<Action>& actions);
+
+  /// Ends the job: all state of its chunks is dropped, the counts stay.
+  void end(Outcome outcome);
+
+  const std::set<AttemptId>& attempts() const { return attempts_; }
+  const std::map<ChunkRef, FailureRecord>& failures() const { return failures_; }
+  FailureRecord& failure(ChunkRef ref) { return failures_[ref]; }
+  const FailureRecord* find_failure(ChunkRef ref) const;
+
+ private:
+  enum class Phase : std::uint8_t { waiting, ready, held, running, done };
+
+  struct Stage {
+    StageSpec spec;
+    bool open = false;  ///< nothing more will become ready because of the stage before
+    std::vector<Phase> phases;
+    ChunkSet ready;
+  };
+
+  void move(ChunkRef ref, Phase from, Phase to);
+  void make_ready(ChunkRef ref, Phase from);
+  void open_stage(std::uint32_t index);
+  void finish_stages_from(std::uint32_t index, std::vector<Action>& actions);
+
+  JobId id_;
+  std::uint64_t order_;
+  std::vector<Stage> stages_;
+  std::uint32_t stages_finished_ = 0;
+  std::set<std::uint32_t> ready_stages_;  ///< those with a ready chunk
+  std::set<AttemptId> attempts_;
+  std::map<ChunkRef, FailureRecord> failures_;
+  JobProgress progress_;
+};
+
+}  // namespace muster::scheduling

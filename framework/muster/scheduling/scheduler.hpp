@@ -1,0 +1,145 @@
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include <muster/base/clock.hpp>
+#include <muster/base/ids.hpp>
+#include <muster/scheduling/actions.hpp>
+#include <muster/scheduling/events.hpp>
+#include <muster/scheduling/job_state.hpp>
+#include <muster/scheduling/progress.hpp>
+#include <muster/scheduling/retry_policy.hpp>
+#include <muster/scheduling/worker_table.hpp>
+
+namespace muster::scheduling {
+
+struct SchedulerOptions {
+  std::uint64_t seed = 0;  ///< of the jitter; the same seed and events give the same actions
+  BackOff back_off = {};
+};
+
+/// Decides everything about chunks: which runs where and when, what is retried, what is committed.
+///
+/// A pure state machine. It is told what happened and appends what is to be done; it has no clock,
+/// thread, file, log or global state, and the order of its answers depends on its input alone.
+/// Owns its state, borrows nothing; not thread-safe. Events may come from outside and may be wrong:
+/// what makes no sense is ignored and counted, never asserted.
+///
+/// Rationale: the local runner and the coordinator share this one brain as thin shells around it,
+/// so a simulator can take their place and run every rule below with thousands of virtual workers.
+///
+/// Rules
+///  - Order. Free slots are given out by job (as submitted), stage, chunk; to the worker with the
+///    most free slots, then the lowest id. A retry goes to another worker than the one that failed
+///    it, if any other has room. No slot stays free while a chunk is ready.
+///  - Results. AttemptSucceeded of a running attempt is answered by ChunkFinished, the only commit
+///    grant. What is reported of unknown, ended or cancelled attempts is counted as stale.
+///    Rationale: a chunk has at most one running attempt and leaves that state once, so the grant
+///    cannot be given twice, whatever is duplicated, delayed or reordered on the way.
+///  - Failures are charged to (chunk, cause). When the budget of a cause is used up, the job fails
+///    with it; until then the chunk is tried again (RetryPolicy). A chunk that crashed twice is
+///    quarantined: alone in a fresh process, and one such chunk at a time in the whole scheduler.
+///    Others overtake it while it waits for its turn.
+///  - Slots. A cancelled attempt holds its slot until its end is reported or its worker is lost.
+///    Rationale: its process still uses the memory and CPU that the slot stands for.
+///  - A worker that is lost takes its slots with it; its attempts fail with worker_lost.
+///  - End. A job ends once. If it fails or is cancelled, its attempts are cancelled first and
+///    nothing is started or committed for it any more.
+///
+/// Cost: O(log) in jobs, workers, running attempts and chunks, for each event and each action it
+/// causes; nothing is ever searched. A submission and the opening of a stage touch each of its
+/// chunks once, at a few bytes a chunk. A finished job keeps its counts and no chunk.
+class Scheduler {
+ public:
+  explicit Scheduler(SchedulerOptions options);
+
+  /// Appends what the event leads to, in the order in which it is to be carried out. `now` must
+  /// not go back; it does not replace expire().
+  void handle(TimePoint now, const Event& event, std::vector<Action>& actions);
+
+  /// Does what was due at `now` or before. Calling it early or twice is harmless.
+  void expire(TimePoint now, std::vector<Action>& actions);
+
+  /// When expire() next has something to do; empty if only an event can change anything.
+  std::optional<TimePoint> next_deadline() const;
+
+  /// The counts of a job, valid until the next call; null if no job of that id was taken.
+  const JobProgress* find_job(JobId job) const;
+
+  const Counters& counters() const { return counters_; }
+  std::uint64_t free_slots() const { return workers_.free_slots(); }
+  std::size_t worker_count() const { return workers_.size(); }
+  std::size_t attempts_running() const { return attempts_.size(); }  ///< cancelled ones included
+
+ private:
+  struct Attempt {
+    JobId job;
+    ChunkRef ref;
+    WorkerId worker;
+    bool alone = false;
+    bool cancelled = false;
+  };
+
+  using AttemptMap = std::map<AttemptId, Attempt>;
+
+  /// A chunk with its place in the queue. Fair sharing would change what `order` is, no more.
+  struct QueuedChunk {
+    std::uint64_t order = 0;
+    JobId job;
+    ChunkRef ref;
+
+    friend auto operator<=>(const QueuedChunk&, const QueuedChunk&) = default;
+  };
+
+  struct Deadline {
+    TimePoint at;
+    QueuedChunk chunk;
+
+    friend auto operator<=>(const Deadline&, const Deadline&) = default;
+  };
+
+  struct QueuedJob {
+    std::uint64_t order = 0;
+    JobId job;
+
+    friend auto operator<=>(const QueuedJob&, const QueuedJob&) = default;
+  };
+
+  void on(TimePoint now, const JobSubmitted& event, std::vector<Action>& actions);
+  void on(TimePoint now, const WorkerJoined& event, std::vector<Action>& actions);
+  void on(TimePoint now, const WorkerLost& event, std::vector<Action>& actions);
+  void on(TimePoint now, const AttemptSucceeded& event, std::vector<Action>& actions);
+  void on(TimePoint now, const AttemptFailed& event, std::vector<Action>& actions);
+  void on(TimePoint now, const JobCancelled& event, std::vector<Action>& actions);
+
+  std::optional<Attempt> take_result(AttemptId id);
+  Attempt remove_attempt(AttemptMap::iterator entry);
+  void charge(TimePoint now, const Attempt& attempt, FailureCause cause,
+              std::vector<Action>& actions);
+  void requeue(JobState& job, ChunkRef ref);
+  void end_if_done(JobState& job, std::vector<Action>& actions);
+  void end_job(JobState& job, const JobFinished& finished, std::vector<Action>& actions);
+
+  void update_ready(const JobState& job);
+  std::optional<QueuedChunk> next_chunk() const;
+  void start(const QueuedChunk& next, std::vector<Action>& actions);
+  void dispatch(std::vector<Action>& actions);
+
+  RetryPolicy policy_;
+  WorkerTable workers_;
+  std::map<JobId, JobState> jobs_;
+  AttemptMap attempts_;  ///< what occupies a slot, cancelled ones included
+
+  std::set<QueuedJob> ready_jobs_;    ///< those with a ready chunk
+  std::set<QueuedChunk> quarantine_;  ///< held chunks that wait for their turn to run alone
+  std::set<Deadline> deadlines_;      ///< held chunks that wait for their back-off
+  bool alone_running_ = false;
+  Counters counters_;
+};
+
+}  // namespace muster::scheduling

@@ -1,0 +1,187 @@
+#include <utility>
+
+#include "auditor.hpp"
+
+namespace muster::simulation {
+namespace {
+
+std::string name(JobId job, std::uint32_t stage, std::uint32_t chunk) {
+  return "job " + std::to_string(job.value) + " stage " + std::to_string(stage) + " chunk " +
+         std::to_string(chunk);
+}
+
+}  // namespace
+
+void Auditor::on_action(const StartAttempt& action) {
+  expect(action.attempt.value == last_attempt_ + 1, "an attempt id is skipped or used again");
+  last_attempt_ = std::max(last_attempt_, action.attempt.value);
+  const auto entry = jobs_.find(action.job);
+  const auto worker = workers_.find(action.worker);
+  if (entry == jobs_.end() || action.stage >= entry->second.stages.size() ||
+      action.chunk >= entry->second.stages[action.stage].chunks.size() ||
+      worker == workers_.end() || attempts_.contains(action.attempt)) {
+    expect(false, "a start names what does not exist");
+    return;
+  }
+  Job& job = entry->second;
+  Chunk& chunk = job.stages[action.stage].chunks[action.chunk];
+  check_start(action, job, chunk);
+  expect(worker->second.attempts.size() < worker->second.slots,
+         "worker " + std::to_string(action.worker.value) + " is oversubscribed");
+
+  chunk.running = true;
+  ++job.stages[action.stage].running;
+  const ChunkRef ref{action.stage, action.chunk};
+  if (chunk.latest) held_.erase({*chunk.latest, action.job, ref});
+  chunk.latest.reset();
+  chunk.not_before.reset();
+  recount(job, ref);
+  job.attempts.insert(action.attempt);
+  worker->second.attempts.insert(action.attempt);
+  --free_slots_;
+  alone_running_ += action.alone ? 1 : 0;
+  attempts_[action.attempt] = {action.job, ref, action.worker, action.alone, false};
+}
+
+void Auditor::check_start(const StartAttempt& action, const Job& job, const Chunk& chunk) {
+  const std::string what = name(action.job, action.stage, action.chunk);
+  const RetryBudgets& budgets = job.stages[action.stage].spec.budgets;
+  expect(!job.outcome && !expected_ends_.contains(action.job),
+         what + " starts after its job ended");
+  expect(!chunk.committed, what + " starts after it was committed");
+  expect(!chunk.running, what + " runs twice");
+  expect(dependence_met(job, {action.stage, action.chunk}), what + " starts too early in its job");
+  expect(!chunk.not_before || *chunk.not_before <= now_, what + " cuts its back-off short");
+  expect(action.attempt_number == chunk.failures + 1, what + " has a wrong attempt number");
+  expect(action.alone == (chunk.charges[FailureCause::crashed] >= crashes_before_quarantine),
+         what + " is wrong about its quarantine");
+  expect(!action.alone || alone_running_ == 0, what + " is not the only one in quarantine");
+  for (std::uint32_t i = 0; i < failure_cause_count; ++i) {
+    const auto cause = static_cast<FailureCause>(i);
+    expect(chunk.charges[cause] < budgets.of(cause), what + " starts beyond its budget");
+  }
+}
+
+void Auditor::on_action(const CancelAttempt& action) {
+  const auto entry = attempts_.find(action.attempt);
+  if (entry == attempts_.end() || entry->second.cancelled) {
+    expect(false, "what does not run is cancelled");
+    return;
+  }
+  Attempt& attempt = entry->second;
+  expect(attempt.worker == action.worker, "a cancel goes to the wrong worker");
+  expect(expected_ends_.contains(attempt.job), "an attempt of a running job is cancelled");
+  attempt.cancelled = true;
+  Job& job = jobs_.at(attempt.job);
+  Stage& stage = job.stages[attempt.ref.stage];
+  job.attempts.erase(action.attempt);
+  stage.chunks[attempt.ref.chunk].running = false;
+  --stage.running;
+}
+
+void Auditor::on_action(const ChunkFinished& action) {
+  const std::string what = name(action.job, action.stage, action.chunk);
+  if (std::exchange(expected_commit_, std::nullopt) != action) {
+    expect(false, what + " commits without a success that counts");
+    return;
+  }
+  Job& job = jobs_.at(action.job);
+  Stage& stage = job.stages[action.stage];
+  Chunk& chunk = stage.chunks[action.chunk];
+  expect(!chunk.committed, what + " commits twice");
+  expect(!job.outcome, what + " commits after its job ended");
+  chunk.running = false;
+  chunk.committed = true;
+  ++stage.committed;
+  ++commits_;
+  const std::uint32_t next = action.stage + 1;
+  if (next < job.stages.size() && job.stages[next].spec.edge == Edge::each)
+    recount(job, {next, action.chunk});
+}
+
+void Auditor::on_action(const StageFinished& action) {
+  Job& job = jobs_.at(action.job);
+  Stage& stage = job.stages.at(action.stage);
+  expect(!job.outcome, "a stage finishes after its job ended");
+  expect(!stage.finished, "a stage finishes twice");
+  expect(stage.committed == stage.spec.chunk_count, "a stage finishes incomplete");
+  expect(stage.spec.edge == Edge::none || job.stages[action.stage - 1].finished,
+         "a stage finishes before the one it waits for");
+  stage.finished = true;
+  ++job.stages_finished;
+  const std::uint32_t next = action.stage + 1;
+  if (next < job.stages.size() && job.stages[next].spec.edge == Edge::barrier)
+    recount_stage(job, next);
+  if (job.stages_finished == job.stages.size())
+    expected_ends_[action.job] = {action.job, Outcome::succeeded, {}};
+}
+
+void Auditor::on_action(const JobFinished& action) {
+  const auto expected = expected_ends_.find(action.job);
+  if (expected == expected_ends_.end() || expected->second != action) {
+    expect(false, "job " + std::to_string(action.job.value) + " ends as nothing implies");
+    return;
+  }
+  expected_ends_.erase(expected);
+  Job& job = jobs_.at(action.job);
+  expect(!job.outcome, "a job ends twice");
+  expect(job.attempts.empty(), "a job ends and leaves attempts running");
+  job.outcome = action.outcome;
+  for (std::uint32_t s = 0; s < job.stages.size(); ++s) {
+    recount_stage(job, s);
+    for (std::uint32_t c = 0; c < job.stages[s].chunks.size(); ++c) {
+      const auto latest = std::exchange(job.stages[s].chunks[c].latest, std::nullopt);
+      if (latest) held_.erase({*latest, action.job, {s, c}});
+    }
+  }
+}
+
+void Auditor::on_action(const JobRejected& action) {
+  expect(std::exchange(expected_rejection_, std::nullopt) == action,
+         "a job is rejected without a reason");
+}
+
+void Auditor::check_settled(std::optional<TimePoint> next_deadline) {
+  expect(!expected_commit_, "a success is not committed");
+  expect(!expected_rejection_, "a contradictory job is not rejected");
+  expect(expected_ends_.empty(), "a job that should have ended did not");
+  expect(free_slots_ == 0 || startable_ == 0, "a slot is idle while a chunk could run");
+  expect(free_slots_ == 0 || quarantined_ == 0 || alone_running_ > 0,
+         "a slot is idle while a quarantined chunk could run");
+  expect(!next_deadline || !held_.empty(), "there is a deadline for nothing");
+  check_held(next_deadline);
+}
+
+/// With a slot free, the earliest back-off either has a deadline in time or waits for its turn in
+/// quarantine. (Without one, the chunk may already wait for a slot.)
+void Auditor::check_held(std::optional<TimePoint> next_deadline) {
+  if (held_.empty() || free_slots_ == 0) return;
+  const Held& first = *held_.begin();
+  const Chunk& chunk = jobs_.at(first.job).stages[first.ref.stage].chunks[first.ref.chunk];
+  if (chunk.charges[FailureCause::crashed] >= crashes_before_quarantine && alone_running_ > 0)
+    return;
+  expect(next_deadline && *next_deadline <= first.latest, "a back-off is forgotten");
+}
+
+void Auditor::check_progress(const Core& core) {
+  for (const auto& [id, job] : jobs_) {
+    const JobProgress* progress = core.find_job(id);
+    if (progress == nullptr) continue;
+    expect(progress->outcome == job.outcome, "progress is wrong about how a job ended");
+    for (std::size_t s = 0; s < job.stages.size(); ++s) {
+      const Stage& stage = job.stages[s];
+      const StageProgress& counts = progress->stages[s];
+      expect(counts.done == stage.committed && counts.running == stage.running &&
+                 counts.pending == stage.spec.chunk_count - stage.committed - stage.running,
+             "progress miscounts chunks");
+    }
+  }
+}
+
+void Auditor::check_all_ended() {
+  for (const auto& [id, job] : jobs_)
+    expect(job.outcome.has_value(), "job " + std::to_string(id.value) + " never ends");
+  expect(attempts_.empty(), "attempts are left over");
+}
+
+}  // namespace muster::simulation

@@ -1,0 +1,80 @@
+#include "scenario.hpp"
+
+#include <chrono>
+
+#include <muster/base/random.hpp>
+
+namespace muster::simulation {
+namespace {
+
+using std::chrono::milliseconds;
+
+std::uint32_t below(Random& random, std::uint32_t bound) {
+  return static_cast<std::uint32_t>(random.below(bound));
+}
+
+RetryBudgets random_budgets(Random& random) {
+  if (random.chance(0.5)) return {};
+  return {.task_error = 1 + below(random, 2),
+          .crashed = 1 + below(random, 5),
+          .killed = 1 + below(random, 8),
+          .worker_lost = 1 + below(random, 8),
+          .out_of_memory = 1 + below(random, 3),
+          .no_space = 1 + below(random, 2),
+          .input_changed = 1 + below(random, 2)};
+}
+
+JobSpec random_spec(Random& random, std::uint32_t chunks_below) {
+  JobSpec spec;
+  const std::uint32_t stages = below(random, 5);
+  for (std::uint32_t i = 0; i < stages; ++i) {
+    StageSpec stage{below(random, chunks_below), Edge::none, random_budgets(random)};
+    if (random.chance(0.1)) stage.chunk_count = 0;
+    if (i > 0) stage.edge = static_cast<Edge>(below(random, 3));
+    if (stage.edge == Edge::each) stage.chunk_count = spec.back().chunk_count;
+    spec.push_back(stage);
+  }
+  return spec;
+}
+
+}  // namespace
+
+std::optional<FailureCause> Scenario::poison(JobId job, ChunkRef ref) const {
+  const std::uint64_t where = (job.value << 48U) ^ (std::uint64_t{ref.stage} << 32U) ^ ref.chunk;
+  Random random(seed ^ (where * 0x9e3779b97f4a7c15U));
+  if (!random.chance(poison_rate)) return std::nullopt;
+  constexpr FailureCause causes[] = {FailureCause::task_error, FailureCause::crashed,
+                                     FailureCause::out_of_memory};
+  return causes[random.below(3)];
+}
+
+Scenario make_scenario(std::uint64_t seed, Size size, Mode mode) {
+  Random random(seed * 2 + (size == Size::large ? 1 : 0));
+  const bool large = size == Size::large;
+  Scenario s{.seed = seed, .mode = mode, .workers = {}, .jobs = {}};
+
+  const std::uint32_t workers = large ? 20 + below(random, 181) : 1 + below(random, 8);
+  for (std::uint32_t i = 0; i < workers; ++i) {
+    const int slowness = random.chance(0.1) ? 2 + static_cast<int>(random.below(99)) : 1;
+    s.workers.push_back({WorkerId{i}, 1 + below(random, large ? 8 : 4), slowness});
+  }
+  // Where faults never stop, work must not run out either.
+  const bool heals = mode == Mode::heals;
+  const std::uint32_t jobs = (heals ? 1 : 10) + below(random, large ? 3 : 5);
+  for (std::uint32_t i = 0; i < jobs; ++i)
+    s.jobs.push_back({JobId{i}, milliseconds(random.below(heals ? 200 : 1500)),
+                      random_spec(random, large ? 2000 : 30)});
+
+  s.fault_rate = random.chance(0.2) ? 0 : random.unit() * (large ? 0.05 : 0.3);
+  s.hopeless_rate = random.chance(0.6) ? 0 : 0.02;
+  s.poison_rate = random.chance(0.7) ? 0 : (large ? 0.0005 : 0.02);
+  s.duplicate_rate = random.unit() * 0.2;
+  s.delay_rate = random.unit() * 0.2;
+  s.loss_rate = random.chance(0.3) ? 0 : random.unit() * 0.4;
+  s.cancel_rate = random.chance(0.6) ? 0 : 0.02;
+  s.heal_after = milliseconds(100 + random.below(1500));
+  s.steps_max = heals ? (large ? 500'000 : 50'000) : (large ? 30'000 : 2'000);
+  return s;
+}
+
+}  // namespace muster::simulation

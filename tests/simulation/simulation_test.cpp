@@ -1,0 +1,152 @@
+#include <gtest/gtest.h>
+
+#include "corpus.hpp"
+#include "reference_scheduler.hpp"
+#include "world.hpp"
+
+namespace muster::simulation {
+namespace {
+
+Report play(std::uint64_t seed, Size size, Mode mode) {
+  const Scenario scenario = make_scenario(seed, size, mode);
+  RealCore core(seed);
+  return World(scenario, core).run();
+}
+
+/// Plays the seed twice; false if it broke a promise or was not the same both times.
+testing::AssertionResult holds(std::uint64_t seed, Size size, Mode mode, Report& report) {
+  report = play(seed, size, mode);
+  const Report again = play(seed, size, mode);
+  const std::string which = "seed " + std::to_string(seed) +
+                            (size == Size::small ? " small" : " large") +
+                            (mode == Mode::heals ? " heals: " : " unbounded: ");
+  if (!report.violations.empty())
+    return testing::AssertionFailure() << which << report.violations.front();
+  if (report.trace != again.trace || report.steps != again.steps)
+    return testing::AssertionFailure() << which << "two runs differ";
+  return testing::AssertionSuccess();
+}
+
+/// Sums over many runs, to see that what was to be tested did happen.
+struct Totals {
+  std::uint64_t steps = 0;
+  std::uint64_t commits = 0;
+  std::uint64_t stale = 0;
+  PerCause<std::uint64_t> failures = {};
+  std::map<Outcome, std::uint64_t> outcomes;
+
+  void add(const Report& report) {
+    steps += report.steps;
+    commits += report.commits;
+    stale += report.stale;
+    for (std::uint32_t i = 0; i < failure_cause_count; ++i)
+      failures[static_cast<FailureCause>(i)] += report.failures[static_cast<FailureCause>(i)];
+    for (const auto& [outcome, count] : report.outcomes) outcomes[outcome] += count;
+  }
+
+  void expect_everything_happened() {
+    EXPECT_GT(commits, 0U);
+    EXPECT_GT(stale, 0U);
+    for (std::uint32_t i = 0; i < failure_cause_count; ++i)
+      EXPECT_GT(failures[static_cast<FailureCause>(i)], 0U)
+          << to_string(static_cast<FailureCause>(i));
+    for (const Outcome outcome : {Outcome::succeeded, Outcome::failed, Outcome::cancelled})
+      EXPECT_GT(outcomes[outcome], 0U);
+  }
+
+  void print() {
+    std::printf("  %lu steps, %lu commits, %lu stale results; failures:", steps, commits, stale);
+    for (std::uint32_t i = 0; i < failure_cause_count; ++i) {
+      const auto cause = static_cast<FailureCause>(i);
+      std::printf(" %s %lu", std::string(to_string(cause)).c_str(), failures[cause]);
+    }
+    std::printf("; jobs: succeeded %lu failed %lu cancelled %lu\n", outcomes[Outcome::succeeded],
+                outcomes[Outcome::failed], outcomes[Outcome::cancelled]);
+  }
+};
+
+void play_many(std::uint64_t seeds, Size size, Mode mode) {
+  Totals totals;
+  for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
+    Report report;
+    ASSERT_TRUE(holds(seed, size, mode, report));
+    totals.add(report);
+  }
+  totals.print();
+  totals.expect_everything_happened();
+}
+
+TEST(Simulation, small_worlds_that_heal) { play_many(200, Size::small, Mode::heals); }
+TEST(Simulation, small_worlds_without_mercy) { play_many(100, Size::small, Mode::unbounded); }
+TEST(Simulation, large_worlds_that_heal) { play_many(20, Size::large, Mode::heals); }
+TEST(Simulation, large_worlds_without_mercy) { play_many(10, Size::large, Mode::unbounded); }
+
+TEST(Simulation, corpus) {
+  for (const NamedSeed& named : corpus) {
+    Report report;
+    EXPECT_TRUE(holds(named.seed, named.size, named.mode, report)) << named.name;
+  }
+}
+
+TEST(Simulation, different_seeds_are_different_runs) {
+  EXPECT_NE(play(1, Size::small, Mode::heals).trace, play(2, Size::small, Mode::heals).trace);
+}
+
+/// The real scheduler and the naive one side by side; the world sees the real one's answers.
+class Twin : public RealCore {
+ public:
+  Twin(std::uint64_t seed, std::uint64_t reference_seed)
+      : RealCore(seed), reference_(reference_seed) {}
+
+  void handle(TimePoint now, const Event& event, std::vector<Action>& actions) override {
+    RealCore::handle(now, event, actions);
+    std::vector<Action> expected;
+    reference_.handle(now, event, expected);
+    compare(actions, expected);
+  }
+  void expire(TimePoint now, std::vector<Action>& actions) override {
+    RealCore::expire(now, actions);
+    std::vector<Action> expected;
+    reference_.expire(now, expected);
+    compare(actions, expected);
+  }
+
+  std::uint64_t steps() const { return steps_; }
+  std::uint64_t differences() const { return differences_; }
+
+ private:
+  void compare(const std::vector<Action>& actions, const std::vector<Action>& expected) {
+    ++steps_;
+    if (actions != expected || next_deadline() != reference_.next_deadline()) ++differences_;
+  }
+
+  ReferenceScheduler reference_;
+  std::uint64_t steps_ = 0;
+  std::uint64_t differences_ = 0;
+};
+
+TEST(Simulation, every_decision_is_that_of_the_naive_scheduler) {
+  for (const Mode mode : {Mode::heals, Mode::unbounded}) {
+    for (std::uint64_t seed = 1000; seed < 1100; ++seed) {
+      const Scenario scenario = make_scenario(seed, Size::small, mode);
+      Twin twin(seed, seed);
+      World(scenario, twin).run();
+      ASSERT_GT(twin.steps(), 0U);
+      ASSERT_EQ(twin.differences(), 0U) << "seed " << seed;
+    }
+  }
+}
+
+TEST(Simulation, the_comparison_notices_a_different_jitter) {
+  std::uint64_t differences = 0;
+  for (std::uint64_t seed = 1000; seed < 1020; ++seed) {
+    const Scenario scenario = make_scenario(seed, Size::small, Mode::heals);
+    Twin twin(seed, seed + 1);
+    World(scenario, twin).run();
+    differences += twin.differences();
+  }
+  EXPECT_GT(differences, 0U);
+}
+
+}  // namespace
+}  // namespace muster::simulation

@@ -1,0 +1,97 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <muster/base/bytes.hpp>
+#include <muster/base/checksum.hpp>
+#include <muster/base/random.hpp>
+
+#include "auditor.hpp"
+#include "scenario.hpp"
+
+namespace muster::simulation {
+
+/// What came of a run.
+struct Report {
+  std::vector<std::string> violations;
+  std::uint64_t trace = 0;  ///< of every event and action: equal for equal runs
+  std::uint64_t steps = 0;
+  std::uint64_t commits = 0;
+  std::uint64_t stale = 0;
+  PerCause<std::uint64_t> failures = {};
+  std::map<Outcome, std::uint64_t> outcomes;
+};
+
+/// Plays a scenario against a core on a virtual clock: workers that take their time, fail, vanish
+/// and come back, results that are late, lost or repeated, people who cancel and submit twice. All
+/// chance comes from the scenario's seed. Stops at the first violation.
+class World {
+ public:
+  World(const Scenario& scenario, Core& core);
+
+  Report run();
+
+ private:
+  struct Chaos {};   ///< a moment at which something goes wrong
+  struct Heal {};    ///< from here on nothing does
+  struct Expire {};  ///< a wake-up that nobody asked for
+  using Happening = std::variant<Event, Chaos, Heal, Expire>;
+
+  struct Place {
+    std::uint32_t slots = 1;
+    int slowness = 1;
+    bool dead = false;
+  };
+
+  void at(Duration after, Happening happening);
+  bool step();
+  void happen(const Event& event);
+  void happen(Chaos);
+  void happen(Heal);
+  void happen(Expire);
+
+  /// False if the result gets lost or put off because its worker is dead.
+  bool arrives(const Event& event);
+  void call_core(const Event* event);
+  void trace(const Event* event, const std::vector<Action>& actions);
+
+  void carry_out(const StartAttempt& action);
+  void carry_out(const CancelAttempt& action);
+  template <class T>
+  void carry_out(const T&) {}  // the others only tell
+
+  Event fate(const StartAttempt& action);
+  void repeat(const Event& event);
+  void lose_worker();
+  void send_nonsense();
+  void check_outcomes();
+
+  Duration some_ms(std::uint64_t below) {
+    return std::chrono::microseconds(random_.below(below * 1000));
+  }
+  WorkerId some_worker() { return scenario_.workers[random_.below(scenario_.workers.size())].id; }
+  JobId some_job() { return scenario_.jobs[random_.below(scenario_.jobs.size())].id; }
+
+  const Scenario& scenario_;
+  Core& core_;
+  Auditor auditor_;
+  Random random_;
+  TimePoint now_{};
+  bool healed_ = false;
+  std::map<std::pair<TimePoint, std::uint64_t>, Happening> queue_;
+  std::uint64_t queued_ = 0;
+  std::map<WorkerId, Place> places_;
+  std::map<AttemptId, WorkerId> running_;
+  std::uint64_t last_attempt_ = 0;
+  std::vector<Action> actions_;
+  Bytes encoded_;
+  Checksum trace_;
+  Report report_;
+};
+
+}  // namespace muster::simulation
