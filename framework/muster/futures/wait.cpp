@@ -1,0 +1,78 @@
+#include <condition_variable>
+#include <mutex>
+
+#include <muster/futures/wait.hpp>
+
+namespace muster::detail {
+namespace {
+
+/// Counts completions and wakes the waiter once it has seen enough. Lives on the waiter's stack,
+/// for as long as it is registered with any state.
+class WaitListener final : public CompletionListener {
+ public:
+  WaitListener(ReturnWhen return_when, std::size_t count)
+      : return_when_(return_when), outstanding_(count) {}
+
+  void on_done(bool failed) noexcept override {
+    const std::lock_guard lock(mutex_);
+    --outstanding_;
+    if (return_when_ == ReturnWhen::first_completed) enough_ = true;
+    if (return_when_ == ReturnWhen::first_exception && failed) enough_ = true;
+    if (outstanding_ == 0) enough_ = true;
+    if (enough_) changed_.notify_all();
+  }
+
+  void wait(std::optional<TimePoint> deadline) {
+    std::unique_lock lock(mutex_);
+    const auto is_enough = [this] { return enough_; };
+    if (deadline) {
+      changed_.wait_until(lock, *deadline, is_enough);
+    } else {
+      changed_.wait(lock, is_enough);  // for ever, as asked; every promise ends its futures
+    }
+  }
+
+ private:
+  const ReturnWhen return_when_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::size_t outstanding_;
+  bool enough_ = false;
+};
+
+/// Takes the listener back from every state it was given to, whatever happens in between.
+class Registration {
+ public:
+  Registration(std::span<SharedStateBase* const> states, WaitListener& listener)
+      : states_(states), listener_(listener) {
+    for (SharedStateBase* state : states_) {
+      bool failed = false;
+      if (!state->add_listener(listener_, failed)) listener_.on_done(failed);
+    }
+  }
+  Registration(const Registration&) = delete;
+  Registration& operator=(const Registration&) = delete;
+  ~Registration() {
+    for (SharedStateBase* state : states_) state->remove_listener(listener_);
+  }
+
+ private:
+  std::span<SharedStateBase* const> states_;
+  WaitListener& listener_;
+};
+
+}  // namespace
+
+void wait_for_states(std::span<SharedStateBase* const> states, const WaitOptions& options) {
+  if (states.empty()) return;
+  const TimePoint now = Clock::now();
+  std::optional<TimePoint> deadline;
+  if (options.timeout && *options.timeout < TimePoint::max() - now) {
+    deadline = now + *options.timeout;
+  }
+  WaitListener listener(options.return_when, states.size());
+  const Registration registration(states, listener);
+  listener.wait(deadline);
+}
+
+}  // namespace muster::detail

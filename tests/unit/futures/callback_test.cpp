@@ -1,0 +1,184 @@
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include <muster/futures/promise.hpp>
+
+namespace muster {
+namespace {
+
+TEST(DoneCallback, SeesTheValue) {  // 23
+  Promise<int> promise;
+  int seen = 0;
+  promise.future().add_done_callback([&](const Future<int>& future) { seen = future.result(); });
+  EXPECT_EQ(seen, 0);
+  promise.set_value(5);
+  EXPECT_EQ(seen, 5);
+}
+
+TEST(DoneCallback, SeesTheError) {  // 24
+  Promise<int> promise;
+  std::exception_ptr seen;
+  promise.future().add_done_callback([&](const Future<int>& f) { seen = f.exception(); });
+  promise.set_exception(std::runtime_error("boom"));
+  EXPECT_THROW(std::rethrow_exception(seen), std::runtime_error);
+}
+
+TEST(DoneCallback, SeesTheCancellation) {  // 25
+  Promise<int> promise;
+  bool seen = false;
+  promise.future().add_done_callback([&](const Future<int>& f) { seen = f.cancelled(); });
+  promise.future().cancel();
+  EXPECT_TRUE(seen);
+}
+
+TEST(DoneCallback, SeesABrokenPromise) {
+  bool seen = false;
+  {
+    const Promise<int> promise;
+    promise.future().add_done_callback([&](const Future<int>& f) { seen = f.done(); });
+  }
+  EXPECT_TRUE(seen);
+}
+
+TEST(DoneCallback, RunsInTheOrderAdded) {
+  Promise<void> promise;
+  std::string order;
+  for (const char name : {'a', 'b', 'c', 'd'}) {
+    promise.future().add_done_callback([&order, name] { order += name; });
+  }
+  promise.set_value();
+  EXPECT_EQ(order, "abcd");
+}
+
+TEST(DoneCallback, AThrowingOneIsLoggedAndTheNextRuns) {  // 26
+  Promise<int> promise;
+  int runs = 0;
+  promise.future().add_done_callback([] { throw std::runtime_error("callback's fault"); });
+  promise.future().add_done_callback([&] { ++runs; });
+  promise.future().add_done_callback([] { throw 42; });
+  promise.future().add_done_callback([&] { ++runs; });
+  testing::internal::CaptureStderr();
+  promise.set_value(1);
+  const std::string log = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(runs, 2);
+  EXPECT_NE(log.find("callback's fault"), std::string::npos);
+  EXPECT_NE(log.find("no std::exception"), std::string::npos);
+}
+
+TEST(DoneCallback, RunsAtOnceIfItIsDone) {  // 27, 28, 29
+  Promise<int> value;
+  Promise<int> error;
+  const Promise<int> cancelled;
+  value.set_value(1);
+  error.set_exception(std::runtime_error("x"));
+  cancelled.future().cancel();
+  const std::thread::id here = std::this_thread::get_id();
+  int runs = 0;
+  for (const Promise<int>* promise : std::vector<const Promise<int>*>{&value, &error, &cancelled}) {
+    promise->future().add_done_callback([&] {
+      EXPECT_EQ(std::this_thread::get_id(), here);
+      ++runs;
+    });
+  }
+  EXPECT_EQ(runs, 3);
+}
+
+TEST(DoneCallback, AnImmediateOneThatThrowsIsLogged) {  // 30
+  Promise<int> promise;
+  promise.set_value(1);
+  testing::internal::CaptureStderr();
+  promise.future().add_done_callback([] { throw std::runtime_error("at once"); });
+  EXPECT_NE(testing::internal::GetCapturedStderr().find("at once"), std::string::npos);
+}
+
+TEST(DoneCallback, MayUseTheFuture) {
+  Promise<int> promise;
+  const Future<int> future = promise.future();
+  int inner = 0;
+  future.add_done_callback([&](const Future<int>& done) {
+    EXPECT_FALSE(done.cancel());
+    done.add_done_callback([&] { ++inner; });
+  });
+  promise.set_value(1);
+  EXPECT_EQ(inner, 1);
+}
+
+TEST(DoneCallback, MayBeMoveOnly) {
+  Promise<int> promise;
+  int seen = 0;
+  promise.future().add_done_callback([&seen, owned = std::make_unique<int>(9)] { seen = *owned; });
+  promise.set_value(1);
+  EXPECT_EQ(seen, 9);
+}
+
+TEST(DoneCallback, ADeferredCancellationWakesBeforeItCallsBack) {
+  Promise<int> promise;
+  bool called = false;
+  promise.future().add_done_callback([&] { called = true; });
+  {
+    detail::DoneCallbacks callbacks = promise.set_cancelled();
+    EXPECT_TRUE(promise.future().cancelled());
+    EXPECT_FALSE(called);
+    callbacks.run();
+    EXPECT_TRUE(called);
+    called = false;
+  }
+  EXPECT_FALSE(called) << "not twice";
+}
+
+class RecordingHandler : public CancelHandler {
+ public:
+  explicit RecordingHandler(Promise<int>& promise) : promise_(promise) {}
+
+  bool cancel_task(TaskId task) override {
+    asked.push_back(task.value);
+    if (!obeys) return false;
+    promise_.set_cancelled().run();
+    return true;
+  }
+  bool task_started(TaskId) override { return started; }
+
+  std::vector<std::uint64_t> asked;
+  bool obeys = false;
+  bool started = false;
+
+ private:
+  Promise<int>& promise_;
+};
+
+TEST(CancelHandler, DecidesWhetherRunningWorkStops) {
+  Promise<int> promise;
+  const auto handler = std::make_shared<RecordingHandler>(promise);
+  promise.on_cancel(handler, TaskId{17});
+  promise.set_running();
+  EXPECT_FALSE(promise.future().cancel());
+  handler->obeys = true;
+  EXPECT_TRUE(promise.future().cancel());
+  EXPECT_TRUE(promise.future().cancel()) << "cancelled already, so nobody is asked";
+  EXPECT_EQ(handler->asked, (std::vector<std::uint64_t>{17, 17}));
+}
+
+TEST(CancelHandler, TellsWhetherADispatchedTaskStarted) {
+  Promise<int> promise;
+  const auto handler = std::make_shared<RecordingHandler>(promise);
+  promise.on_cancel(handler, TaskId{1});
+  promise.set_dispatched();
+  EXPECT_EQ(promise.future().state(), FutureState::dispatched);
+  handler->started = true;
+  EXPECT_TRUE(promise.future().running());
+  promise.set_value(1);
+  EXPECT_TRUE(promise.future().done());
+}
+
+TEST(CancelHandler, MayBeGone) {
+  Promise<int> promise;
+  promise.on_cancel(std::make_shared<RecordingHandler>(promise), TaskId{1});
+  EXPECT_TRUE(promise.future().cancel());
+}
+
+}  // namespace
+}  // namespace muster
