@@ -1,0 +1,35 @@
+#include <utility>
+
+#include <muster/executors/pool_core.hpp>
+#include <muster/executors/process_pool.hpp>
+
+namespace muster {
+
+ProcessPoolExecutor::ProcessPoolExecutor(ProcessPoolOptions options) {
+  init();
+  core_ = std::make_shared<detail::PoolCore>(std::move(options));
+  core_->start();
+}
+
+ProcessPoolExecutor::~ProcessPoolExecutor() { core_->shutdown(true, false); }
+
+SubmittedTask ProcessPoolExecutor::submit_raw(TaskFunction function, Bytes argument,
+                                              RawTaskOptions options) {
+  return core_->submit(function, std::move(argument), options);
+}
+
+std::optional<TaskProgress> ProcessPoolExecutor::progress(TaskId task) const {
+  return core_->progress(task);
+}
+
+bool ProcessPoolExecutor::kill(TaskId task) { return core_->cancel_task(task); }
+
+void ProcessPoolExecutor::shutdown(bool wait, bool cancel_pending) {
+  core_->shutdown(wait, cancel_pending);
+}
+
+unsigned ProcessPoolExecutor::max_workers() const noexcept { return core_->max_workers(); }
+
+std::vector<pid_t> ProcessPoolExecutor::worker_pids() const { return core_->worker_pids(); }
+
+}  // namespace muster

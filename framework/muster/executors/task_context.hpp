@@ -1,0 +1,45 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <string_view>
+
+#include <muster/base/bytes.hpp>
+#include <muster/base/ids.hpp>
+
+namespace muster {
+
+/// What a running task can tell the outside while it runs. The counters lie in memory shared with
+/// the parent, which may read them at any time, also after the process has died; writing one costs
+/// no more than a store. Both are 0 when a task starts. Thread-safe.
+class TaskContext {
+ public:
+  TaskContext(TaskId task, std::atomic<std::uint64_t>& position,
+              std::atomic<std::uint64_t>& progress)
+      : task_(task), position_(position), progress_(progress) {}
+  TaskContext(const TaskContext&) = delete;
+  TaskContext& operator=(const TaskContext&) = delete;
+
+  TaskId task() const noexcept { return task_; }
+
+  /// Work done so far, in a unit of the task's choice (bytes, records).
+  void add_progress(std::uint64_t amount) noexcept {
+    progress_.fetch_add(amount, std::memory_order_relaxed);
+  }
+
+  /// Where in its input the task is. Kept up to date by the task, so that the record that killed
+  /// it can be named and skipped. Relaxed stores suffice.
+  std::atomic<std::uint64_t>& position() noexcept { return position_; }
+
+ private:
+  TaskId task_;
+  std::atomic<std::uint64_t>& position_;
+  std::atomic<std::uint64_t>& progress_;
+};
+
+/// A task: a plain function of the program itself, which task processes have at the same address.
+/// What it returns is the result; what it throws arrives as RemoteError. Anything it prints, to
+/// stdout or stderr, arrives line by line at ProcessPoolOptions::on_output.
+using TaskFunction = Bytes (*)(TaskContext& context, std::string_view argument);
+
+}  // namespace muster

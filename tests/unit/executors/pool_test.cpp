@@ -1,0 +1,275 @@
+#include <atomic>
+#include <cstdio>
+#include <set>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <muster/base/cpu_count.hpp>
+#include <muster/executors/process_pool.hpp>
+#include <muster/futures/promise.hpp>
+#include <muster/futures/wait.hpp>
+
+#include "support.hpp"
+
+namespace muster::test {
+namespace {
+
+ProcessPoolOptions workers(unsigned count, unsigned prefetch = 1) {
+  ProcessPoolOptions options;
+  options.max_workers = count;
+  options.prefetch = prefetch;
+  return options;
+}
+
+Bytes print_lines(TaskContext&, std::string_view) {
+  std::printf("to stdout\n");
+  std::fprintf(stderr, "to stderr\n");
+  std::printf("no newline");
+  return {};
+}
+
+Bytes context_values(TaskContext& context, std::string_view) {
+  const std::uint64_t before = context.position().load();
+  context.position().store(99);
+  context.add_progress(5);
+  return std::to_string(before) + " " + std::to_string(context.task().value);
+}
+
+Bytes standard_input(TaskContext&, std::string_view) {
+  char byte = 0;
+  return std::to_string(::read(STDIN_FILENO, &byte, 1));
+}
+
+Bytes open_descriptors(TaskContext&, std::string_view) {
+  return std::to_string(count_fds(::getpid()));
+}
+
+Bytes make_a_pool(TaskContext&, std::string_view) {
+  const ProcessPoolExecutor pool;
+  return "made";
+}
+
+TEST_F(PoolTest, RunsATaskInAnotherProcess) {
+  ProcessPoolExecutor pool(workers(2));
+  const SubmittedTask task = pool.submit_raw(&echo, "hello");
+  EXPECT_EQ(task.future.result(), "hello");
+  const Bytes pid = pool.submit_raw(&own_pid, {}).future.result();
+  EXPECT_NE(pid, std::to_string(::getpid()));
+}
+
+TEST_F(PoolTest, DefaultsToTheUsableCpus) {
+  const ProcessPoolExecutor pool;
+  EXPECT_EQ(pool.max_workers(), usable_cpus());
+  EXPECT_TRUE(pool.worker_pids().empty()) << "processes start when there is work";
+}
+
+TEST_F(PoolTest, RefusesImpossibleOptions) {
+  EXPECT_THROW(ProcessPoolExecutor(workers(1, 256)), Error);
+  EXPECT_THROW(ProcessPoolExecutor(workers(5000)), Error);
+  ProcessPoolExecutor pool(workers(1));
+  EXPECT_THROW(pool.submit_raw(nullptr, {}), Error);
+}
+
+TEST_F(PoolTest, RunsManySmallTasks) {
+  for (const unsigned prefetch : {0U, 1U, 64U}) {
+    ProcessPoolExecutor pool(workers(2, prefetch));
+    std::vector<Future<Bytes>> futures;
+    futures.reserve(10'000);
+    for (int i = 0; i < 10'000; ++i) {
+      futures.push_back(pool.submit_raw(&echo, std::to_string(i)).future);
+    }
+    for (int i = 0; i < 10'000; ++i) {
+      ASSERT_EQ(futures[static_cast<std::size_t>(i)].result(), std::to_string(i));
+    }
+  }
+}
+
+TEST_F(PoolTest, ManyThreadsMaySubmit) {
+  ProcessPoolExecutor pool(workers(2));
+  std::atomic<int> wrong = 0;
+  std::vector<std::thread> threads;
+  threads.reserve(4);
+  for (int thread = 0; thread < 4; ++thread) {
+    threads.emplace_back([&, thread] {
+      for (int i = 0; i < 500; ++i) {
+        const Bytes argument = std::to_string(thread) + "/" + std::to_string(i);
+        if (pool.submit_raw(&echo, argument).future.result() != argument) ++wrong;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong.load(), 0);
+}
+
+TEST_F(PoolTest, MessagesLargerThanTheRingPass) {
+  ProcessPoolOptions options = workers(2);
+  options.ring_bytes = 4096;
+  ProcessPoolExecutor pool(options);
+  Bytes argument(5'000'000, '\0');
+  for (std::size_t i = 0; i < argument.size(); ++i) argument[i] = static_cast<char>(i * 31 >> 3);
+  std::vector<Future<Bytes>> futures;
+  futures.reserve(4);
+  for (int i = 0; i < 4; ++i) futures.push_back(pool.submit_raw(&echo, argument).future);
+  for (const auto& future : futures) EXPECT_TRUE(future.result() == argument);
+  EXPECT_EQ(pool.submit_raw(&echo, "small").future.result(), "small");
+}
+
+Bytes large_result(TaskContext&, std::string_view size) {
+  return Bytes(std::stoul(std::string(size)), 'x');
+}
+
+TEST_F(PoolTest, AMessageOverTheLimitFailsItsTaskAlone) {
+  ProcessPoolOptions options = workers(1);
+  options.message_bytes_max = 1000;
+  ProcessPoolExecutor pool(options);
+  const Future<Bytes> before = pool.submit_raw(&echo, Bytes(1000, 'x')).future;
+  const Future<Bytes> argument = pool.submit_raw(&echo, Bytes(1001, 'x')).future;
+  const Future<Bytes> result = pool.submit_raw(&large_result, "1001").future;
+  const Future<Bytes> after = pool.submit_raw(&large_result, "1000").future;
+  EXPECT_EQ(before.result().size(), 1000U);
+  EXPECT_EQ(after.result().size(), 1000U);
+  for (const Future<Bytes>& future : {argument, result}) {
+    try {
+      future.result();
+      ADD_FAILURE() << "no error";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::limit);
+      EXPECT_NE(std::string(error.what()).find("1001"), std::string::npos) << error.what();
+    }
+  }
+}
+
+TEST_F(PoolTest, StartsNoMoreProcessesThanAllowedAndReusesThem) {
+  ProcessPoolExecutor pool(workers(2));
+  std::set<Bytes> pids;
+  pids.insert(pool.submit_raw(&own_pid, {}).future.result());
+  pids.insert(pool.submit_raw(&own_pid, {}).future.result());
+  EXPECT_EQ(pids.size(), 1U) << "an idle process is used again";
+  std::vector<Future<Bytes>> futures;
+  futures.reserve(500);
+  for (int i = 0; i < 500; ++i) futures.push_back(pool.submit_raw(&own_pid, {}).future);
+  for (const auto& future : futures) pids.insert(future.result());
+  EXPECT_LE(pids.size(), 2U);
+  EXPECT_LE(pool.worker_pids().size(), 2U);
+}
+
+TEST_F(PoolTest, AFreshProcessRunsNothingElse) {
+  ProcessPoolExecutor pool(workers(1, 4));
+  std::set<Bytes> fresh;
+  std::set<Bytes> ordinary;
+  std::vector<Future<Bytes>> fresh_futures;
+  std::vector<Future<Bytes>> ordinary_futures;
+  for (int i = 0; i < 10; ++i) {
+    fresh_futures.push_back(pool.submit_raw(&own_pid, {}, {.fresh_process = true}).future);
+    ordinary_futures.push_back(pool.submit_raw(&own_pid, {}).future);
+  }
+  for (const auto& future : fresh_futures) fresh.insert(future.result());
+  for (const auto& future : ordinary_futures) ordinary.insert(future.result());
+  EXPECT_EQ(fresh.size(), 10U);
+  for (const Bytes& pid : ordinary) EXPECT_FALSE(fresh.contains(pid));
+}
+
+TEST_F(PoolTest, APrefetchedTaskDoesNotWaitForALongOne) {
+  ProcessPoolExecutor pool(workers(2, 8));
+  // Both processes are busy; the eight that follow are sent ahead, four to each.
+  const SubmittedTask first = pool.submit_raw(&wait_at_gate, "0");
+  const SubmittedTask second = pool.submit_raw(&spin, {});
+  ASSERT_TRUE(has_started(pool, first.id) && has_started(pool, second.id));
+  std::vector<Future<Bytes>> futures;
+  for (int i = 1; i <= 8; ++i) futures.push_back(pool.submit_raw(&count, std::to_string(i)).future);
+  shared().gate = 1;
+  const auto result = wait(futures, {ReturnWhen::all_completed, std::chrono::seconds(60)});
+  EXPECT_EQ(result.done.size(), 8U) << "those behind the endless one were moved";
+  EXPECT_EQ(shared().runs.load(), 9U);
+  EXPECT_TRUE(pool.kill(second.id));
+}
+
+TEST_F(PoolTest, TheContextIsNewForEveryTask) {
+  ProcessPoolExecutor pool(workers(1));
+  for (int i = 0; i < 3; ++i) {
+    const SubmittedTask task = pool.submit_raw(&context_values, {});
+    EXPECT_EQ(task.future.result(), "0 " + std::to_string(task.id.value));
+  }
+}
+
+TEST_F(PoolTest, ProgressCanBeSampled) {
+  ProcessPoolExecutor pool(workers(1));
+  const SubmittedTask task = pool.submit_raw(&spin, {});
+  ASSERT_TRUE(has_started(pool, task.id));
+  const auto progress = pool.progress(task.id);
+  ASSERT_TRUE(progress);
+  EXPECT_EQ(progress->position, 7U);
+  EXPECT_EQ(progress->progress, 3U);
+  EXPECT_EQ(pool.worker_pids(), std::vector<pid_t>{progress->pid});
+  EXPECT_TRUE(task.future.running());
+  const SubmittedTask queued = pool.submit_raw(&echo, "x");
+  EXPECT_FALSE(pool.progress(queued.id)) << "not running";
+  EXPECT_EQ(queued.future.state(), FutureState::dispatched);
+  EXPECT_FALSE(pool.progress(TaskId{12345})) << "no such task";
+  EXPECT_TRUE(pool.kill(task.id));
+  EXPECT_FALSE(pool.progress(task.id));
+}
+
+TEST_F(PoolTest, OutputArrivesLineByLine) {
+  std::vector<std::string> lines;
+  {
+    ProcessPoolOptions options = workers(1);
+    options.on_output = [&](std::string_view line) { lines.emplace_back(line); };
+    ProcessPoolExecutor pool(options);
+    pool.submit_raw(&print_lines, {}).future.result();
+  }
+  EXPECT_EQ(lines, (std::vector<std::string>{"to stdout", "to stderr", "no newline"}));
+}
+
+TEST_F(PoolTest, AThrowingOutputHandlerIsLogged) {
+  testing::internal::CaptureStderr();
+  {
+    ProcessPoolOptions options = workers(1);
+    options.on_output = [](std::string_view) { throw std::runtime_error("handler's fault"); };
+    ProcessPoolExecutor pool(options);
+    pool.submit_raw(&print_lines, {}).future.result();
+  }
+  EXPECT_NE(testing::internal::GetCapturedStderr().find("handler's fault"), std::string::npos);
+}
+
+TEST_F(PoolTest, TaskProcessesHoldOnlyWhatTheyNeed) {
+  ProcessPoolExecutor pool(workers(2));
+  // stdin, stdout, stderr, the eventfd, and the directory being read.
+  EXPECT_EQ(pool.submit_raw(&open_descriptors, {}).future.result(), "5");
+  EXPECT_EQ(pool.submit_raw(&standard_input, {}).future.result(), "0");
+}
+
+TEST_F(PoolTest, ATaskProcessMakesNoPools) {
+  EXPECT_FALSE(in_task_process());
+  ProcessPoolExecutor pool(workers(1));
+  EXPECT_THROW(pool.submit_raw(&make_a_pool, {}).future.result(), RemoteError);
+}
+
+TEST_F(PoolTest, CallbacksMayUseThePool) {
+  ProcessPoolExecutor pool(workers(1));
+  Promise<Bytes> second;
+  const Future<Bytes> chained = second.future();
+  pool.submit_raw(&echo, "a").future.add_done_callback([&](const Future<Bytes>& first) {
+    pool.submit_raw(&echo, first.result() + "b")
+        .future.add_done_callback(
+            [&](const Future<Bytes>& last) { second.set_value(last.result()); });
+  });
+  EXPECT_EQ(chained.result(), "ab");
+}
+
+TEST_F(PoolTest, PoolsLiveSideBySide) {
+  ProcessPoolExecutor one(workers(1));
+  {
+    ProcessPoolExecutor two(workers(2));
+    EXPECT_EQ(two.submit_raw(&echo, "two").future.result(), "two");
+    EXPECT_EQ(one.submit_raw(&echo, "one").future.result(), "one");
+  }
+  EXPECT_EQ(one.submit_raw(&echo, "still").future.result(), "still");
+}
+
+}  // namespace
+}  // namespace muster::test
