@@ -1,0 +1,126 @@
+#pragma once
+
+#include <algorithm>
+#include <concepts>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <muster/base/bytes.hpp>
+
+namespace muster {
+
+/// How keys and values of type T travel: `encode` appends, `decode` reads back the same value and
+/// throws Error(corrupt) if the bytes do not hold one. Encodings are self-delimiting, and equal
+/// values have equal encodings, so that encoded keys can be hashed and compared as bytes.
+///
+/// Provided for integers, enums, floating point, strings, pairs, tuples and vectors of such;
+/// specialise it for a type of your own. Stateless and thread-safe.
+template <class T>
+struct Codec;
+
+template <class T>
+concept Encodable = requires(Bytes& out, const T& value, ByteReader& in) {
+  Codec<T>::encode(out, value);
+  { Codec<T>::decode(in) } -> std::convertible_to<T>;
+};
+
+template <std::integral T>
+struct Codec<T> {
+  static void encode(Bytes& out, T value) {
+    if constexpr (sizeof(T) == 1) {
+      out.push_back(static_cast<char>(value));
+    } else if constexpr (std::is_signed_v<T>) {
+      // Zigzag, so that small negative numbers are short as well.
+      const auto wide = static_cast<std::int64_t>(value);
+      ByteWriter(out).varint((static_cast<std::uint64_t>(wide) << 1U) ^
+                             static_cast<std::uint64_t>(wide >> 63));
+    } else {
+      ByteWriter(out).varint(value);
+    }
+  }
+  static T decode(ByteReader& in) {
+    if constexpr (std::same_as<T, bool>) {
+      return in.fixed<bool>();
+    } else if constexpr (sizeof(T) == 1) {
+      return static_cast<T>(in.take(1)[0]);
+    } else if constexpr (std::is_signed_v<T>) {
+      const std::uint64_t raw = in.varint();
+      return narrowed(static_cast<std::int64_t>((raw >> 1U) ^ (~(raw & 1U) + 1U)));
+    } else {
+      return narrowed(in.varint());
+    }
+  }
+
+ private:
+  template <class Wide>
+  static T narrowed(Wide value) {
+    const auto narrow = static_cast<T>(value);
+    if (static_cast<Wide>(narrow) != value) {
+      throw Error(ErrorCode::corrupt, "an encoded number does not fit into its type");
+    }
+    return narrow;
+  }
+};
+
+template <class T>
+requires std::floating_point<T> || std::is_enum_v<T>
+struct Codec<T> {
+  static void encode(Bytes& out, T value) {
+    // Negative zero equals zero, so it is encoded as zero.
+    if constexpr (std::floating_point<T>) value = value == 0 ? T{0} : value;
+    ByteWriter(out).fixed(value);
+  }
+  static T decode(ByteReader& in) { return in.fixed<T>(); }
+};
+
+template <>
+struct Codec<std::string> {
+  static void encode(Bytes& out, std::string_view value) { ByteWriter(out).string(value); }
+  static std::string decode(ByteReader& in) { return std::string(in.string()); }
+};
+
+template <class A, class B>
+struct Codec<std::pair<A, B>> {
+  static void encode(Bytes& out, const std::pair<A, B>& value) {
+    Codec<A>::encode(out, value.first);
+    Codec<B>::encode(out, value.second);
+  }
+  static std::pair<A, B> decode(ByteReader& in) {
+    A first = Codec<A>::decode(in);
+    B second = Codec<B>::decode(in);
+    return {std::move(first), std::move(second)};
+  }
+};
+
+template <class... T>
+struct Codec<std::tuple<T...>> {
+  static void encode(Bytes& out, const std::tuple<T...>& value) {
+    std::apply([&](const T&... each) { (Codec<T>::encode(out, each), ...); }, value);
+  }
+  static std::tuple<T...> decode(ByteReader& in) {
+    return std::tuple<T...>{Codec<T>::decode(in)...};  // braces: left to right
+  }
+};
+
+template <class T>
+struct Codec<std::vector<T>> {
+  static void encode(Bytes& out, const std::vector<T>& values) {
+    ByteWriter(out).varint(values.size());
+    for (const T& each : values) Codec<T>::encode(out, each);
+  }
+  static std::vector<T> decode(ByteReader& in) {
+    const std::uint64_t count = in.varint();
+    std::vector<T> out;
+    // Every element takes a byte at least, so a false count cannot make this allocate much.
+    out.reserve(static_cast<std::size_t>(std::min<std::uint64_t>(count, in.remaining())));
+    for (std::uint64_t i = 0; i < count; ++i) out.push_back(Codec<T>::decode(in));
+    return out;
+  }
+};
+
+}  // namespace muster
