@@ -1,0 +1,170 @@
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <glob.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <muster/base/error.hpp>
+#include <muster/base/file.hpp>
+#include <muster/base/suggest.hpp>
+#include <muster/mapreduce/input_files.hpp>
+
+namespace muster::mapreduce {
+namespace fs = std::filesystem;
+namespace {
+
+Error missing(const std::string& name) {
+  const fs::path path = name;
+  const fs::path parent = path.has_parent_path() ? path.parent_path() : fs::path(".");
+  std::vector<std::string> there;
+  std::error_code error;
+  for (fs::directory_iterator each(parent, error), end; !error && each != end;
+       each.increment(error)) {
+    there.push_back(each->path().filename().string());
+  }
+  std::sort(there.begin(), there.end());
+  const auto near = closest(path.filename().string(), there);
+  std::string hint;
+  if (near) {
+    const fs::path meant = path.has_parent_path() ? parent / *near : fs::path(*near);
+    hint = fmt::format("did you mean '{}'?", meant.string());
+  }
+  return Error(ErrorCode::usage, fmt::format("input '{}' not found", name), hint);
+}
+
+class Expansion {
+ public:
+  Expansion(const std::function<const fs::path&()>& spool_directory,
+            const std::function<void()>& check_stop)
+      : spool_directory_(spool_directory), check_stop_(check_stop) {}
+
+  void add(const std::string& name) {
+    if (name == "-") {
+      spool(STDIN_FILENO, name);
+      return;
+    }
+    struct stat info {};
+    if (::stat(name.c_str(), &info) == 0) {
+      add_existing(name, info);
+    } else if (errno != ENOENT && errno != ENOTDIR) {
+      throw unreadable(name, errno);
+    } else if (name.find_first_of("*?[") != std::string::npos) {
+      add_pattern(name);
+    } else {
+      throw missing(name);
+    }
+  }
+
+  std::vector<InputFile> take() { return std::move(files_); }
+
+ private:
+  static Error unreadable(const std::string& name, int errnum) {
+    return Error(ErrorCode::usage, fmt::format("input '{}' cannot be read: {}", name,
+                                               std::generic_category().message(errnum)));
+  }
+
+  void add_existing(const std::string& name, const struct stat& info) {
+    if (S_ISDIR(info.st_mode)) {
+      add_directory(name);
+      return;
+    }
+    if (S_ISSOCK(info.st_mode) || S_ISBLK(info.st_mode)) {
+      throw Error(ErrorCode::usage,
+                  fmt::format("input '{}' is neither a file, a directory nor a pipe", name));
+    }
+    // Without O_NONBLOCK, a named pipe would hold us here until somebody writes to it.
+    const UniqueFd fd(::open(name.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    if (!fd) throw unreadable(name, errno);
+    char byte = 0;
+    const bool has_size =
+        S_ISREG(info.st_mode) && (info.st_size != 0 || ::pread(fd.get(), &byte, 1, 0) <= 0);
+    if (has_size) {
+      files_.push_back({fs::absolute(name), name, static_cast<std::uint64_t>(info.st_size)});
+    } else {
+      spool(fd.get(), name);
+    }
+  }
+
+  // Sorted by path as a whole, as `find | sort` has it.
+  void add_directory(const std::string& name) {
+    std::vector<std::string> found;
+    collect(name, found);
+    std::sort(found.begin(), found.end());
+    for (const std::string& each : found) add(each);
+  }
+
+  static void collect(const fs::path& directory, std::vector<std::string>& found) {
+    std::error_code error;
+    for (fs::directory_iterator each(directory, error), end; !error && each != end;
+         each.increment(error)) {
+      if (each->is_symlink()) continue;
+      if (each->is_directory()) collect(each->path(), found);
+      if (each->is_regular_file()) found.push_back(each->path().string());
+    }
+    if (error) throw unreadable(directory.string(), error.value());
+  }
+
+  void add_pattern(const std::string& pattern) {
+    glob_t matches{};
+    const int status = ::glob(pattern.c_str(), 0, nullptr, &matches);
+    std::vector<std::string> found;
+    if (status == 0) found.assign(matches.gl_pathv, matches.gl_pathv + matches.gl_pathc);
+    ::globfree(&matches);
+    if (found.empty()) {
+      throw Error(ErrorCode::usage, fmt::format("no input matches '{}'", pattern));
+    }
+    for (const std::string& each : found) add(each);
+  }
+
+  void spool(int from, const std::string& name) {
+    const fs::path path = spool_directory_() / fmt::format("input-{}", files_.size());
+    const UniqueFd to = open_file(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+    std::vector<char> block(std::size_t{256} << 10U);
+    std::uint64_t size = 0;
+    for (;;) {
+      wait_for_input(from);
+      const ssize_t got = ::read(from, block.data(), block.size());
+      if (got == 0) break;
+      if (got < 0) {
+        if (errno == EINTR || errno == EAGAIN) continue;
+        throw unreadable(name, errno);
+      }
+      write_all(to.get(), {block.data(), static_cast<std::size_t>(got)}, path);
+      size += static_cast<std::uint64_t>(got);
+    }
+    files_.push_back({path, name, size});
+  }
+
+  // A pipe may stay silent for as long as it likes, but whoever waits may not want to any more.
+  void wait_for_input(int fd) const {
+    constexpr int poll_ms = 100;
+    pollfd polled{fd, POLLIN, 0};
+    while (::poll(&polled, 1, poll_ms) == 0) check_stop_();
+    check_stop_();
+  }
+
+  const std::function<const fs::path&()>& spool_directory_;
+  const std::function<void()>& check_stop_;
+  std::vector<InputFile> files_;
+};
+
+}  // namespace
+
+std::vector<InputFile> expand_inputs(const std::vector<std::string>& named,
+                                     const std::function<const fs::path&()>& spool_directory,
+                                     const std::function<void()>& check_stop) {
+  if (named.empty()) {
+    throw Error(ErrorCode::usage, "no input given",
+                "name files or directories, or - for standard input");
+  }
+  Expansion expansion(spool_directory, check_stop);
+  for (const std::string& each : named) expansion.add(each);
+  return expansion.take();
+}
+
+}  // namespace muster::mapreduce

@@ -1,0 +1,167 @@
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <system_error>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <muster/base/error.hpp>
+#include <muster/mapreduce/output_directory.hpp>
+
+namespace muster::mapreduce {
+namespace fs = std::filesystem;
+namespace {
+
+// Cut, so that a long name leaves room for what is added.
+std::string staging_prefix(const fs::path& final_path) {
+  return "." + final_path.filename().string().substr(0, 200) + ".muster-";
+}
+
+fs::path normalised(const fs::path& given) {
+  fs::path path = fs::absolute(given).lexically_normal();
+  if (!path.has_filename()) path = path.parent_path();  // "counts/"
+  return path;
+}
+
+// Hidden directories of jobs that were killed: nobody holds their lock.
+void remove_leftovers(const fs::path& parent, const std::string& prefix) {
+  std::error_code error;
+  for (fs::directory_iterator each(parent, error), end; !error && each != end;
+       each.increment(error)) {
+    if (!each->path().filename().string().starts_with(prefix)) continue;
+    const UniqueFd lock(::open(each->path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!lock || ::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) continue;
+    std::error_code ignored;  // only tidying up after somebody else
+    fs::remove_all(each->path(), ignored);
+  }
+}
+
+Error rename_error(const fs::path& to) {
+  const int errnum = errno;
+  if (errnum == EEXIST || errnum == ENOTEMPTY || errnum == ENOTDIR) {
+    return Error(ErrorCode::usage,
+                 fmt::format("output '{}' has come to exist while the job ran", to.string()),
+                 "nothing was overwritten; name another directory, or pass --overwrite");
+  }
+  return system_error(errnum, fmt::format("cannot rename the output to '{}'", to.string()));
+}
+
+// Some file systems (NFS among them) have no renameat2 flags: there a plain rename serves, which
+// replaces nothing but an empty directory.
+void rename_new(const fs::path& from, const fs::path& to) {
+  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return;
+  if (errno != EINVAL || ::rename(from.c_str(), to.c_str()) != 0) throw rename_error(to);
+}
+
+// Afterwards `to` is the new output and `from` the old one. Without renameat2's exchange there is
+// a moment in which `to` does not exist.
+void exchange(const fs::path& from, const fs::path& to) {
+  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_EXCHANGE) == 0) return;
+  if (errno != EINVAL) throw rename_error(to);
+  const fs::path aside = from.string() + "-old";
+  if (::rename(to.c_str(), aside.c_str()) != 0) throw rename_error(to);
+  if (::rename(from.c_str(), to.c_str()) != 0) {
+    const Error error = rename_error(to);
+    ::rename(aside.c_str(), to.c_str());  // back; if that fails too, the old output is at `aside`
+    throw error;
+  }
+  if (::rename(aside.c_str(), from.c_str()) != 0) throw rename_error(from);
+}
+
+}  // namespace
+
+std::string part_name(std::uint32_t part) { return fmt::format("part-{:05}", part); }
+
+void check_output(const fs::path& final_path, bool overwrite) {
+  const fs::path path = normalised(final_path);
+  std::error_code error;
+  const fs::file_status status = fs::symlink_status(path, error);
+  if (status.type() == fs::file_type::not_found) return;
+  if (!overwrite) {
+    throw Error(ErrorCode::usage, fmt::format("output '{}' already exists", path.string()),
+                "name another directory, or pass --overwrite to replace it");
+  }
+  const bool replaceable = status.type() == fs::file_type::directory &&
+                           (fs::exists(path / manifest_name, error) || fs::is_empty(path, error));
+  if (!replaceable) {
+    throw Error(ErrorCode::usage,
+                fmt::format("refusing to overwrite '{}': it is not an output of Muster's ({} is "
+                            "missing)",
+                            path.string(), manifest_name),
+                "remove it yourself, or name another directory");
+  }
+}
+
+OutputDirectory::OutputDirectory(const fs::path& final_path, bool overwrite)
+    : final_(normalised(final_path)), overwrite_(overwrite) {
+  check_output(final_, overwrite);
+  remove_leftovers(final_.parent_path(), staging_prefix(final_));
+  // A new directory is not locked for a moment, and somebody who tidies up may take it for a
+  // leftover just then.
+  constexpr int tries = 10;
+  for (int i = 0; i < tries; ++i) {
+    if (make_staging()) return;
+  }
+  throw Error(ErrorCode::io, fmt::format("cannot make output '{}': its temporary directory keeps "
+                                         "disappearing",
+                                         final_.string()));
+}
+
+bool OutputDirectory::make_staging() {
+  std::string name = (final_.parent_path() / (staging_prefix(final_) + "XXXXXX")).string();
+  if (::mkdtemp(name.data()) == nullptr) {
+    const int errnum = errno;
+    const Error cause =
+        system_error(errnum, fmt::format("cannot make output '{}'", final_.string()));
+    if (cause.code() == ErrorCode::no_space) throw cause;
+    throw Error(ErrorCode::usage, cause.what(),
+                errnum == ENOENT ? fmt::format("mkdir -p '{}' first", final_.parent_path().string())
+                                 : "name a directory that you may write to");
+  }
+  staging_ = name;
+  lock_ = UniqueFd(::open(name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!lock_ || ::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0 || !fs::exists(staging_)) {
+    return false;
+  }
+  const mode_t mask = ::umask(0);
+  ::umask(mask);
+  ::fchmod(lock_.get(), 0777U & ~mask);  // mkdtemp's 0700 is not what mkdir gives
+  return true;
+}
+
+OutputDirectory::~OutputDirectory() {
+  if (committed_) return;
+  std::error_code ignored;  // a destructor cannot report; the next job sweeps what stayed
+  fs::remove_all(staging_, ignored);
+}
+
+void OutputDirectory::adopt(const fs::path& file, std::uint32_t part) {
+  const fs::path to = staging_ / part_name(part);
+  if (::rename(file.c_str(), to.c_str()) != 0) {
+    throw system_error(errno, fmt::format("cannot rename '{}'", file.string()));
+  }
+}
+
+void OutputDirectory::commit(const std::string& manifest) {
+  // Files of attempts whose result was not taken must not become visible.
+  for (const fs::directory_entry& each : fs::directory_iterator(staging_)) {
+    if (!each.path().filename().string().starts_with("part-")) fs::remove(each.path());
+  }
+  write_file_synced(staging_ / manifest_name, manifest);
+  sync_directory(staging_);
+  if (overwrite_) check_output(final_, true);  // somebody may have put something else there
+  const bool replaces = overwrite_ && fs::exists(final_);
+  if (replaces) {
+    exchange(staging_, final_);
+  } else {
+    rename_new(staging_, final_);
+  }
+  committed_ = true;
+  if (replaces) fs::remove_all(staging_);  // which is the old output now
+  sync_directory(final_.parent_path());
+}
+
+}  // namespace muster::mapreduce

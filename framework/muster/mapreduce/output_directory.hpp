@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <muster/base/file.hpp>
+#include <muster/mapreduce/part_file.hpp>
+
+namespace muster::mapreduce {
+
+inline constexpr const char* manifest_name = "_MANIFEST.json";
+
+/// Throws Error(usage) if a job may not write to `final_path`: it exists and `overwrite` is false,
+/// or it is true and what is there is not an earlier output (a directory that is empty or has a
+/// manifest).
+void check_output(const std::filesystem::path& final_path, bool overwrite);
+
+/// The output of a job, visible under its name only as a whole.
+///
+/// Parts are written into a hidden directory beside the final one, on the same file system.
+/// commit() fsyncs it and renames it; until then, whatever happens, the final name is untouched,
+/// and the destructor removes the hidden directory. One that a killed job left behind is removed
+/// by the next job with the same output. Not thread-safe.
+class OutputDirectory {
+ public:
+  /// Throws as check_output(), and Error(usage or no_space) if the hidden directory cannot be
+  /// made.
+  OutputDirectory(const std::filesystem::path& final_path, bool overwrite);
+  ~OutputDirectory();
+  OutputDirectory(const OutputDirectory&) = delete;
+  OutputDirectory& operator=(const OutputDirectory&) = delete;
+
+  /// Where attempts write.
+  const std::filesystem::path& staging() const noexcept { return staging_; }
+  const std::filesystem::path& final_path() const noexcept { return final_; }
+
+  /// Gives an attempt's file its final name, "part-00003".
+  void adopt(const std::filesystem::path& file, std::uint32_t part);
+
+  /// Writes the manifest and makes the output visible. Throws Error(io or no_space, or usage if
+  /// the final name has come to exist meanwhile); then nothing has become visible.
+  void commit(const std::string& manifest);
+
+ private:
+  bool make_staging();
+
+  std::filesystem::path final_;
+  std::filesystem::path staging_;
+  UniqueFd lock_;
+  bool overwrite_;
+  bool committed_ = false;
+};
+
+std::string part_name(std::uint32_t part);  ///< "part-00003"
+
+}  // namespace muster::mapreduce
