@@ -1,0 +1,68 @@
+#include <csignal>
+
+#include <fmt/format.h>
+
+#include <muster/executors/errors.hpp>
+#include <muster/jobs/attempt_failure.hpp>
+
+namespace muster::jobs {
+namespace {
+
+using scheduling::FailureCause;
+
+// Signals that a process raises by its own doing; every other one was sent.
+bool is_own_doing(int signal) {
+  switch (signal) {
+    case SIGSEGV:
+    case SIGBUS:
+    case SIGFPE:
+    case SIGILL:
+    case SIGABRT:
+    case SIGTRAP:
+    case SIGSYS:
+      return true;
+    default:
+      return false;
+  }
+}
+
+FailureCause cause_of(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::no_space:
+      return FailureCause::no_space;
+    case ErrorCode::input_changed:
+      return FailureCause::input_changed;
+    default:
+      return FailureCause::task_error;
+  }
+}
+
+AttemptFailure died(const WorkerDiedError& error,
+                    const std::function<std::string(std::uint64_t)>& place) {
+  const WorkerDeath& death = error.death();
+  const bool own = death.signal == 0 || is_own_doing(death.signal);
+  AttemptFailure out{own ? FailureCause::crashed : FailureCause::killed, ErrorCode::worker_died,
+                     error.what(), error.hint()};
+  const std::string where = place(death.position);
+  if (!where.empty()) out.message += fmt::format("\n  it was at {}, or up to a block later", where);
+  return out;
+}
+
+}  // namespace
+
+AttemptFailure classify(const std::exception_ptr& error,
+                        const std::function<std::string(std::uint64_t)>& place) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const WorkerDiedError& death) {
+    return died(death, place);
+  } catch (const Error& known) {
+    return {cause_of(known.code()), known.code(), known.what(), known.hint()};
+  } catch (const std::exception& other) {
+    return {FailureCause::task_error, ErrorCode::task, other.what(), {}};
+  } catch (...) {
+    return {FailureCause::task_error, ErrorCode::task, "something that is no exception", {}};
+  }
+}
+
+}  // namespace muster::jobs

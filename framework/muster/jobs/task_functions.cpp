@@ -1,0 +1,79 @@
+#include <fmt/format.h>
+
+#include <muster/base/error.hpp>
+#include <muster/jobs/task_functions.hpp>
+#include <muster/plugin/loader.hpp>
+
+namespace muster::jobs {
+namespace {
+
+mapreduce::Monitor monitor_of(TaskContext& context) {
+  return {context.position(), [&context](std::uint64_t bytes) { context.add_progress(bytes); }};
+}
+
+Bytes describe_task(TaskContext& /*context*/, std::string_view path) {
+  return encode(plugin::LoadedPlugin::load(path).info());
+}
+
+// The request of a chunk without input, so that the settings travel as they will for real.
+Bytes check_settings_task(TaskContext& /*context*/, std::string_view bytes) {
+  const mapreduce::MapRequest request = mapreduce::decode_map_request(bytes);
+  const muster_task& task = plugin::LoadedPlugin::load(request.task.plugin).task(request.task.task);
+  const plugin::TaskInstance instance(task, request.task.settings);
+  return {};
+}
+
+Bytes run_in_pool(ProcessPoolExecutor& pool, const std::stop_token& stop, TaskFunction function,
+                  Bytes argument, const std::filesystem::path& path) {
+  constexpr auto poll = std::chrono::milliseconds(50);  // how late a stop request may be seen
+  const SubmittedTask task = pool.submit_raw(function, std::move(argument));
+  while (!task.future.wait(poll)) {
+    if (!stop.stop_requested()) continue;
+    pool.kill(task.id);
+    throw Error(ErrorCode::cancelled, "cancelled");
+  }
+  try {
+    return task.future.result();
+  } catch (const WorkerDiedError& error) {
+    throw Error(ErrorCode::plugin, fmt::format("plugin '{}' ended the process that loaded it: {}",
+                                               path.string(), error.what()));
+  }
+}
+
+}  // namespace
+
+Bytes map_task(TaskContext& context, std::string_view request) {
+  return encode(run_map(mapreduce::decode_map_request(request), monitor_of(context)));
+}
+
+Bytes reduce_task(TaskContext& context, std::string_view request) {
+  return encode(run_reduce(mapreduce::decode_reduce_request(request), monitor_of(context)));
+}
+
+Bytes count_task(TaskContext& context, std::string_view ranges) {
+  ByteReader in(ranges, "a count request");
+  Bytes counts;
+  const mapreduce::Monitor monitor = monitor_of(context);
+  for (const mapreduce::InputRange& each : mapreduce::decode_input_ranges(in)) {
+    ByteWriter(counts).varint(mapreduce::count_lines(each, monitor.add_progress));
+  }
+  return counts;
+}
+
+PluginInspector pool_inspector(ProcessPoolExecutor& pool, const std::stop_token& stop) {
+  PluginInspector out;
+  out.describe = [&pool, stop](const std::filesystem::path& path) {
+    return plugin::decode_plugin_info(run_in_pool(pool, stop, &describe_task, path.native(), path));
+  };
+  out.check_settings = [&pool, stop](const mapreduce::TaskRef& task) {
+    mapreduce::MapRequest request;
+    request.task = task;
+    run_in_pool(pool, stop, &check_settings_task, encode(request), task.plugin);
+  };
+  out.check_stop = [stop] {
+    if (stop.stop_requested()) throw Error(ErrorCode::cancelled, "cancelled");
+  };
+  return out;
+}
+
+}  // namespace muster::jobs
