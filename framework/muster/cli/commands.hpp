@@ -1,0 +1,16 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace muster::cli {
+
+/// The subcommands of `muster`. Each takes the arguments behind its name and returns the exit
+/// code; errors that come before a job view exists are thrown as Error.
+int run_command(const std::vector<std::string>& arguments);
+int plugin_command(const std::vector<std::string>& arguments);
+
+/// The whole program: picks the subcommand, prints errors. init() has been called.
+int muster_main(const std::vector<std::string>& arguments);
+
+}  // namespace muster::cli

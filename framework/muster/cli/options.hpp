@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <boost/program_options.hpp>
+
+#include <muster/plugin/plugin_info.hpp>
+
+namespace muster::cli {
+
+/// Parses the arguments of one subcommand. `positional` names the option that takes what is not an
+/// option. Throws Error(usage): an unknown option (with the closest one), a missing value, and so
+/// on; `command` is for the hint that says where help is.
+boost::program_options::variables_map parse_options(
+    const std::vector<std::string>& arguments,
+    const boost::program_options::options_description& options, const char* positional,
+    std::string_view command);
+
+/// Parses a count from 1 on. Throws Error(usage) that names the option.
+std::uint32_t parse_count(const std::string& text, std::string_view option);
+
+/// Parses the "name=value" of --set. Throws Error(usage).
+plugin::Setting parse_setting(const std::string& text);
+
+}  // namespace muster::cli

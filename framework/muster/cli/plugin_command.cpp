@@ -1,0 +1,142 @@
+#include <iostream>
+
+#include <fmt/format.h>
+
+#include <muster/base/error.hpp>
+#include <muster/cli/commands.hpp>
+#include <muster/cli/exit_code.hpp>
+#include <muster/cli/options.hpp>
+#include <muster/cli/plugin_check.hpp>
+#include <muster/cli/plugin_new.hpp>
+#include <muster/cli/stop_signals.hpp>
+#include <muster/cli/streams.hpp>
+#include <muster/jobs/task_functions.hpp>
+#include <muster/plugin/store.hpp>
+
+namespace muster::cli {
+namespace po = boost::program_options;
+namespace {
+
+constexpr const char* usage_text =
+    R"(Usage: muster plugin list [--plugin-dir DIR]...
+       muster plugin check FILE.so [--set NAME=VALUE]...
+       muster plugin new NAME
+
+  list   shows every task, its parameters, and the plugin it comes from
+  check  prints what a plugin says of itself, then runs its tasks over random text: the result
+         must not change from run to run, nor with the chunks or the partitions
+  new    writes a plugin project into the directory NAME
+)";
+
+const char* to_text(plugin::TaskKind kind) {
+  return kind == plugin::TaskKind::map ? "map-only" : "map-reduce";
+}
+
+void print_task(const plugin::TaskInfo& task) {
+  fmt::print("  {:<16} {}, {}\n", task.name, to_text(task.kind), task.summary);
+  for (const plugin::ParameterInfo& each : task.parameters) {
+    fmt::print("    --set {}={}{}{}  {}\n", each.name, each.choices.empty() ? "..." : each.choices,
+               each.default_value.empty() ? "" : "  default ", each.default_value, each.help);
+  }
+}
+
+int list(const std::vector<std::string>& directories, ProcessPoolExecutor& pool,
+         const std::stop_token& stop) {
+  const std::vector<std::filesystem::path> given(directories.begin(), directories.end());
+  const auto inspector = jobs::pool_inspector(pool, stop);
+  int code = 0;
+  for (const auto& file : plugin::plugin_files(plugin::plugin_directories(given))) {
+    try {
+      const plugin::PluginInfo info = inspector.describe(std::filesystem::absolute(file));
+      fmt::print("{} {}  {}\n", info.name, info.version, file.string());
+      for (const plugin::TaskInfo& each : info.tasks) print_task(each);
+    } catch (const Error& error) {
+      if (error.code() == ErrorCode::cancelled) throw;
+      print_error(error);  // one bad file does not hide the others
+      code = static_cast<int>(ExitCode::usage);
+    }
+  }
+  return code;
+}
+
+int check(const std::string& name, const std::vector<plugin::Setting>& settings,
+          ProcessPoolExecutor& pool, const std::stop_token& stop) {
+  const plugin::TaskName parsed = plugin::parse_task_name(name);
+  const auto file = plugin::find_plugin(parsed, plugin::plugin_directories({}));
+  const plugin::PluginInfo info = jobs::pool_inspector(pool, stop).describe(file);
+  fmt::print("plugin    {} {}\nfile      {}\nABI       {}\nSDK       {}\ncompiler  {}\n", info.name,
+             info.version, file.string(), info.abi_version, info.sdk_version, info.compiler);
+  fmt::print("tasks\n");
+  for (const plugin::TaskInfo& each : info.tasks) print_task(each);
+  bool sound = true;
+  fmt::print("checks\n");
+  for (const CheckResult& each : check_plugin(file, info, settings, pool, stop)) {
+    fmt::print("  {:<6} {}: {}{}{}\n", each.passed ? "ok" : "FAILED", each.task, each.what,
+               each.detail.empty() ? "" : "; ", each.detail);
+    sound = sound && each.passed;
+  }
+  return sound ? 0 : static_cast<int>(ExitCode::job_failed);
+}
+
+int make_new(const std::string& name) {
+  write_plugin_project(name, std::filesystem::current_path());
+  const std::string prefix = package_prefix().string();
+  fmt::print(
+      "{0}/ written. To build, test and run it:\n"
+      "  cmake -S {0} -B {0}/build -DCMAKE_PREFIX_PATH=\"{1}\"\n"
+      "  cmake --build {0}/build && ctest --test-dir {0}/build --output-on-failure\n"
+      "  \"{1}/bin/muster\" run {0}/build/plugins/{0}.so {0}/sample.txt\n",
+      name, prefix);
+  return 0;
+}
+
+po::options_description option_table() {
+  using Texts = std::vector<std::string>;
+  po::options_description options;
+  auto add = options.add_options();
+  add("plugin-dir", po::value<Texts>()->composing());
+  add("set", po::value<Texts>()->composing());
+  add("help,h", "");
+  add("arguments", po::value<Texts>());
+  return options;
+}
+
+std::vector<std::string> texts(const po::variables_map& values, const char* name) {
+  if (values.count(name) == 0) return {};
+  return values[name].as<std::vector<std::string>>();
+}
+
+std::string one_argument(const std::vector<std::string>& arguments, const char* form) {
+  if (arguments.size() == 2) return arguments[1];
+  throw Error(ErrorCode::usage,
+              fmt::format("'muster plugin {}' takes one argument", arguments.front()),
+              fmt::format("muster plugin {}", form));
+}
+
+}  // namespace
+
+int plugin_command(const std::vector<std::string>& arguments) {
+  const auto values = parse_options(arguments, option_table(), "arguments", "muster plugin");
+  const std::vector<std::string> words = texts(values, "arguments");
+  if (values.count("help") != 0 || words.empty()) {
+    if (values.count("help") == 0) {
+      say(usage_text);
+      return static_cast<int>(ExitCode::usage);
+    }
+    fmt::print("{}", usage_text);
+    return 0;
+  }
+  if (words[0] == "new") return make_new(one_argument(words, "new NAME"));
+  if (words[0] != "list" && words[0] != "check") {
+    throw Error(ErrorCode::usage, fmt::format("no command 'plugin {}'", words[0]),
+                "see 'muster plugin --help'");
+  }
+  const StopSignals signals;
+  ProcessPoolExecutor pool({.prefetch = 0});
+  if (words[0] == "list") return list(texts(values, "plugin-dir"), pool, signals.token());
+  std::vector<plugin::Setting> settings;
+  for (const std::string& each : texts(values, "set")) settings.push_back(parse_setting(each));
+  return check(one_argument(words, "check FILE.so"), settings, pool, signals.token());
+}
+
+}  // namespace muster::cli

@@ -1,0 +1,56 @@
+#include <cerrno>
+#include <csignal>
+#include <cstdint>
+
+#include <poll.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <muster/base/error.hpp>
+#include <muster/cli/stop_signals.hpp>
+
+namespace muster::cli {
+
+StopSignals::StopSignals() {
+  sigset_t set;
+  ::sigemptyset(&set);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) ::sigaddset(&set, signal);
+  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  signals_ = UniqueFd(::signalfd(-1, &set, SFD_CLOEXEC));
+  quit_ = UniqueFd(::eventfd(0, EFD_CLOEXEC));
+  if (!signals_ || !quit_) throw system_error(errno, "cannot watch for signals");
+  thread_ = std::thread([this] { watch(); });
+}
+
+StopSignals::~StopSignals() {
+  const std::uint64_t one = 1;
+  // An eventfd that holds 0 always takes a 1.
+  [[maybe_unused]] const ssize_t put = ::write(quit_.get(), &one, sizeof one);
+  thread_.join();
+}
+
+void StopSignals::watch() {
+  for (;;) {
+    pollfd fds[] = {{signals_.get(), POLLIN, 0}, {quit_.get(), POLLIN, 0}};
+    // Without a bound: the destructor writes to quit_.
+    if (::poll(fds, 2, -1) < 0) continue;
+    if (fds[1].revents != 0) return;
+    signalfd_siginfo info{};
+    if (::read(signals_.get(), &info, sizeof info) != sizeof info) continue;
+    const int signal = static_cast<int>(info.ssi_signo);
+    if (received_.load() != 0) {
+      ::signal(signal, SIG_DFL);
+      sigset_t set;
+      ::sigemptyset(&set);
+      ::sigaddset(&set, signal);
+      ::pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+      ::raise(signal);
+    }
+    received_.store(signal);
+    source_.request_stop();
+  }
+}
+
+}  // namespace muster::cli

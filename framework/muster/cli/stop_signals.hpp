@@ -1,0 +1,38 @@
+#pragma once
+
+#include <atomic>
+#include <stop_token>
+#include <thread>
+
+#include <muster/base/file.hpp>
+
+namespace muster::cli {
+
+/// Turns SIGINT, SIGTERM and SIGHUP into a stop request. The second signal kills: whatever the
+/// program waits for, its user does not have to.
+///
+/// One at a time. It blocks these signals in the thread that makes it, which must be the main
+/// thread before any other exists (task processes have their own zygote and are not affected), and
+/// watches for them in a thread of its own.
+class StopSignals {
+ public:
+  StopSignals();
+  ~StopSignals();
+  StopSignals(const StopSignals&) = delete;
+  StopSignals& operator=(const StopSignals&) = delete;
+
+  std::stop_token token() const { return source_.get_token(); }
+  /// The first signal that came, or 0. Set before the stop request is made.
+  int received() const noexcept { return received_.load(); }
+
+ private:
+  void watch();
+
+  std::stop_source source_;
+  std::atomic<int> received_{0};
+  UniqueFd signals_;
+  UniqueFd quit_;
+  std::thread thread_;
+};
+
+}  // namespace muster::cli

@@ -1,0 +1,16 @@
+#include <muster/base/error.hpp>
+#include <muster/cli/commands.hpp>
+#include <muster/cli/exit_code.hpp>
+#include <muster/cli/streams.hpp>
+#include <muster/executors/init.hpp>
+
+int main(int argc, char** argv) {
+  try {
+    muster::cli::open_missing_streams();
+    muster::init();  // first: task processes are forks of a process that has no threads yet
+  } catch (const muster::Error& error) {
+    muster::cli::print_error(error);
+    return static_cast<int>(muster::cli::ExitCode::job_failed);
+  }
+  return muster::cli::muster_main({argv + 1, argv + argc});
+}
