@@ -1,0 +1,118 @@
+#include <algorithm>
+
+#include <gtest/gtest.h>
+
+#include "layer_rules.hpp"
+
+namespace muster::layering {
+namespace {
+
+// The architecture in force: ARCHITECTURE.md says what each layer is.
+const LayerTable table = {
+    {"base", {}},
+    {"codec", {"base"}},
+    {"futures", {"base"}},
+    {"scheduling", {"base"}},
+    {"observe", {"base"}},
+    {"plugin", {"base", "codec"}},
+    {"executors", {"base", "futures", "codec", "plugin", "observe"}},
+    {"mapreduce", {"base", "plugin", "codec", "observe"}},
+    {"sdk", {"base", "codec", "plugin", "mapreduce"}},
+    {"jobs", {"base", "scheduling", "mapreduce", "executors", "futures", "plugin", "observe"}},
+    {"cli", {any_layer}},
+};
+
+// What plugins are built from, and what must not be asked of their authors' machines.
+const std::set<std::string> headers_alone = {"sdk", "codec"};
+const std::vector<std::string> libraries = {"fmt/",   "spdlog/",   "xxhash",  "xxh3",
+                                            "boost/", "nlohmann/", "cereal/", "zmq"};
+
+// Of these, plugins use what is inline; muster_add_plugin() links with -z defs, which proves it.
+const std::set<std::string> partly_inline = {"framework/muster/base/error.hpp"};
+
+std::vector<SourceText> framework() { return read_sources(MUSTER_SOURCE_DIR, {"framework"}); }
+
+TEST(Layers, IncludeOnlyWhatTheTableAllows) {
+  const auto sources = framework();
+  ASSERT_GT(sources.size(), 100U);
+  EXPECT_EQ(to_text(check_layers(sources, table)), "");
+}
+
+TEST(Layers, PluginsNeedHeadersAlone) {
+  EXPECT_EQ(to_text(check_headers_alone(framework(), headers_alone, libraries, partly_inline)), "");
+}
+
+TEST(Layers, TableHasNoLayerThatIsGone) {
+  const auto sources = framework();
+  for (const auto& [layer, allowed] : table) {
+    const std::string folder = "framework/muster/" + layer + "/";
+    EXPECT_TRUE(std::any_of(sources.begin(), sources.end(), [&](const auto& each) {
+      return each.name().starts_with(folder);
+    })) << layer;
+  }
+}
+
+// From here on: the checker itself, on made-up sources.
+
+SourceText source(const std::string& path, const std::string& text) {
+  return {"framework/muster/" + path, text};
+}
+
+TEST(LayerChecker, NamesPlaceAndAllowedSet) {
+  const std::vector<SourceText> sources = {
+      source("base/a.hpp", ""), source("codec/a.hpp", "#include <muster/base/a.hpp>\n"),
+      source("base/b.cpp", "\n#include <muster/base/a.hpp>\n  #  include <muster/codec/a.hpp>\n"),
+      source("plugin/c.hpp", "#include <muster/futures/f.hpp>"), source("futures/f.hpp", "")};
+  EXPECT_EQ(
+      to_text(check_layers(sources, table)),
+      "framework/muster/base/b.cpp:3: <muster/codec/a.hpp> is not allowed here; allowed: base\n"
+      "framework/muster/plugin/c.hpp:1: <muster/futures/f.hpp> is not allowed here; "
+      "allowed: base, codec, plugin\n");
+}
+
+TEST(LayerChecker, FindsWhatIsNotInTheTable) {
+  EXPECT_EQ(to_text(check_layers({source("utils/a.hpp", "")}, table)),
+            "framework/muster/utils/a.hpp:0: the table has no layer 'utils'\n");
+}
+
+TEST(LayerChecker, FindsQuotedAndMissingHeaders) {
+  EXPECT_EQ(to_text(check_layers({source("cli/a.cpp",
+                                         "#include \"../base/a.hpp\"\n"
+                                         "#include <muster/base/gone.hpp>\n"
+                                         "// #include <muster/base/gone.hpp>\n"
+                                         "#include <vector>\n")},
+                                 table)),
+            "framework/muster/cli/a.cpp:1: \"../base/a.hpp\" is to be included as "
+            "<muster/layer/file.hpp>\n"
+            "framework/muster/cli/a.cpp:2: <muster/base/gone.hpp> does not exist\n");
+}
+
+TEST(LayerChecker, HoldsTheUmbrellaHeaders) {
+  const std::vector<SourceText> sources = {
+      source("jobs/j.hpp", ""), source("sdk/s.hpp", "#include <muster/muster.hpp>\n"),
+      source("muster.hpp", "#include <muster/jobs/j.hpp>\n"),
+      source("plugin.hpp", "#include <muster/sdk/s.hpp>\n#include <muster/jobs/j.hpp>\n")};
+  const auto findings = check_layers(sources, table);
+  ASSERT_EQ(findings.size(), 2U) << to_text(findings);
+  EXPECT_EQ(findings[0].file, "framework/muster/sdk/s.hpp");
+  EXPECT_EQ(to_text({findings[1]}),
+            "framework/muster/plugin.hpp:2: <muster/jobs/j.hpp> is not allowed here; "
+            "allowed: sdk\n");
+}
+
+TEST(LayerChecker, FollowsIncludesToLibrariesAndSources) {
+  const std::vector<SourceText> sources = {
+      source("sdk/s.hpp", "#include <muster/base/a.hpp>\n"),
+      source("base/a.hpp", "#include <string>\n#include <muster/base/b.hpp>\n"),
+      source("base/b.hpp", "#include <fmt/format.h>\n"),
+      source("base/b.cpp", ""),
+      source("base/other.hpp", "#include <fmt/format.h>\n"),
+      source("sdk/s_test.cpp", "#include <fmt/format.h>\n")};
+  const std::string path = ", from framework/muster/base/a.hpp, from framework/muster/sdk/s.hpp\n";
+  EXPECT_EQ(to_text(check_headers_alone(sources, {"sdk"}, libraries, {})),
+            "framework/muster/base/b.hpp:0: has a .cpp, but is reached with headers alone" + path +
+                "framework/muster/base/b.hpp:1: <fmt/format.h> where headers alone must do" + path);
+}
+
+}  // namespace
+}  // namespace muster::layering
