@@ -7,6 +7,8 @@
 namespace muster::testing {
 namespace {
 
+using namespace std::string_literals;
+
 class Grep : public MusterTest {
  protected:
   void SetUp() override {
@@ -18,7 +20,7 @@ class Grep : public MusterTest {
     write("blank-lines", "\n\n\n5\n\n7");
     write("empty", "");
     write("long-line", std::string(300, 'x') + " 42\n7\n" + std::string(80, 'y'));
-    write("bytes", std::string("nul \0 7\n\xff\xfe 8\n", 15));
+    write("bytes", "nul \0 7\n\xff\xfe 8\n"s);
   }
 
   std::string reference(const std::string& options, const std::string& pattern) const {

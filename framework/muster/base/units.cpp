@@ -1,5 +1,6 @@
 #include <array>
 #include <charconv>
+#include <cmath>
 
 #include <fmt/format.h>
 
@@ -33,7 +34,7 @@ std::string format_count(std::uint64_t count) {
 std::string format_duration(Duration duration) {
   const double seconds = std::chrono::duration<double>(duration).count();
   if (seconds < 59.995) return fmt::format("{:.2f} s", seconds);
-  const auto whole = static_cast<std::uint64_t>(seconds + 0.5);
+  const auto whole = static_cast<std::uint64_t>(std::llround(seconds));
   return fmt::format("{}:{:02}:{:02}", whole / 3600U, whole / 60U % 60U, whole % 60U);
 }
 
