@@ -12,7 +12,8 @@
 namespace muster::mapreduce {
 namespace {
 
-constexpr std::uint64_t record_bytes_max = std::uint64_t{1} << 30U;
+// Well below what one block of a run file may hold (1 GiB), since a record may become one key.
+constexpr std::uint64_t record_bytes_max = std::uint64_t{256} << 20U;
 
 // A process serves many chunks of one job, one after the other: it keeps the instance, and with it
 // the memory of its tables, as long as the same task with the same settings is asked for.
