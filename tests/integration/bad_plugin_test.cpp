@@ -51,6 +51,14 @@ TEST_F(BadPlugin, AnotherAbiVersion) {
                                        "hint: rebuild the plugin"});
 }
 
+TEST_F(BadPlugin, CountsThatAreNotThoseOfWhatItWrote) {
+  expect_error(muster({"run", plugin("liar") + ":claims", "text", "-o", "out"}), 2,
+               {"the plugin says that it wrote 3 records, and wrote 0"});
+  expect_error(muster({"run", plugin("liar") + ":loses", "text", "-o", "out"}), 2,
+               {"the plugin wrote 5 bytes of output as 0 lines"});
+  EXPECT_EQ(names_in(work()), std::vector<std::string>{"text"});
+}
+
 TEST_F(BadPlugin, OneThatOthersMayWriteTo) {
   output_of(shell(fmt::format("cp '{}' mine.so; chmod 757 mine.so", plugin("two_tasks"))));
   expect_refused("./mine.so:count_lines",

@@ -18,7 +18,7 @@ namespace muster {
 /// throws Error(corrupt) if the bytes do not hold one. Encodings are self-delimiting, and equal
 /// values have equal encodings, so that encoded keys can be hashed and compared as bytes.
 ///
-/// Provided for integers, enums, floating point, strings, pairs, tuples and vectors of such;
+/// Provided for integers, enums, float, double, strings, pairs, tuples and vectors of such;
 /// specialise it for a type of your own. Stateless and thread-safe.
 template <class T>
 struct Codec;
@@ -67,8 +67,9 @@ struct Codec<T> {
   }
 };
 
+// long double has padding bytes and no portable size, so it has no codec.
 template <class T>
-requires std::floating_point<T> || std::is_enum_v<T>
+requires std::same_as<T, float> || std::same_as<T, double> || std::is_enum_v<T>
 struct Codec<T> {
   static void encode(Bytes& out, T value) {
     // Negative zero equals zero, so it is encoded as zero.

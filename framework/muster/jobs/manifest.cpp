@@ -17,7 +17,7 @@ std::string make_manifest(const Plan& plan, const JobData& data) {
     const mapreduce::PartTotals& part = data.parts[i];
     records += part.records;
     bytes += part.bytes;
-    parts.push_back({{"name", mapreduce::part_name(i)},
+    parts.push_back({{"name", mapreduce::part_name(i, data.parts.size())},
                      {"records", part.records},
                      {"bytes", part.bytes},
                      {"xxh3_64", to_hex(part.checksum)}});

@@ -143,7 +143,7 @@ class MapStage final : public Stage {
     if (plan_.map_only()) {
       data_.parts[chunk] = result.part;
       if (workspace_.output != nullptr) {
-        workspace_.output->adopt(file_of(attempt), chunk);
+        workspace_.output->adopt(file_of(attempt), chunk, data_.parts.size());
       } else {
         data_.part_files[chunk] = file_of(attempt);
       }
@@ -209,7 +209,7 @@ class ReduceStage final : public Stage {
     }
     data_.parts[chunk] = result.part;
     if (workspace_.output != nullptr) {
-      workspace_.output->adopt(file_of(attempt), chunk);
+      workspace_.output->adopt(file_of(attempt), chunk, data_.parts.size());
     } else {
       data_.part_files[chunk] = file_of(attempt);
     }

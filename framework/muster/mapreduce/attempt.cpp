@@ -129,6 +129,11 @@ class MapHost : public HostSide {
 
   MapResult finish(const muster_counts& counts) {
     report_progress();
+    if (counts.records_out != records_) {
+      throw Error(ErrorCode::plugin,
+                  fmt::format("the plugin says that it wrote {} records, and wrote {}",
+                              counts.records_out, records_));
+    }
     result_.records_in = counts.records_in;
     if (part_) {
       result_.part = part_->finish();
@@ -161,12 +166,14 @@ class MapHost : public HostSide {
     }
     run_->write(partition, {bytes.data, bytes.size}, records);
     result_.partition_records[partition] += records;
+    records_ += records;
     return 0;
   }
 
   int write_output(muster_bytes text, std::uint64_t records) {
     if (!part_) throw Error(ErrorCode::plugin, "a map-reduce task wrote output lines in its map");
     part_->write({text.data, text.size}, nullptr, records);
+    records_ += records;
     return 0;
   }
 
@@ -179,6 +186,7 @@ class MapHost : public HostSide {
   Monitor monitor_;
   BlockReader reader_;
   std::uint64_t reported_ = 0;
+  std::uint64_t records_ = 0;  // written so far
   std::optional<RunWriter> run_;
   std::optional<PartWriter> part_;
   MapResult result_;

@@ -58,6 +58,7 @@ MapRequest decode_map_request(std::string_view bytes) {
   request.task = get_task(in);
   request.ranges = decode_input_ranges(in);
   request.partitions = static_cast<std::uint32_t>(in.varint());
+  if (request.partitions == 0) throw Error(ErrorCode::corrupt, "a map request has no partitions");
   request.memory_bytes = in.varint();
   request.output = in.string();
   request.lasting = in.fixed<bool>();

@@ -39,6 +39,10 @@ std::vector<InputRange> decode_input_ranges(ByteReader& in) {
          {&each.offset, &each.length, &each.file_size, &each.lines_before}) {
       *number = in.varint();
     }
+    if (each.offset > each.file_size || each.length > each.file_size - each.offset) {
+      throw Error(ErrorCode::corrupt,
+                  fmt::format("a range of '{}' ends behind the file", each.name));
+    }
   }
   return ranges;
 }

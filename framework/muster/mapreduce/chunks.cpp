@@ -8,10 +8,12 @@
 namespace muster::mapreduce {
 namespace {
 
-std::uint64_t target_bytes(std::uint64_t remaining, const ChunkOptions& options) {
+std::uint64_t target_bytes(std::uint64_t remaining, std::uint64_t total,
+                           const ChunkOptions& options) {
   if (options.chunk_bytes) return *options.chunk_bytes;
-  const std::uint64_t share = remaining * 2 / (std::uint64_t{3} * options.workers);
-  return std::clamp(share, chunk_bytes_min, chunk_bytes_max);
+  const std::uint64_t share = remaining / (std::uint64_t{3} * options.workers) * 2;
+  const std::uint64_t fewest_bytes = std::max(chunk_bytes_min, total / chunks_max + 1);
+  return std::clamp(share, fewest_bytes, std::max(fewest_bytes, chunk_bytes_max));
 }
 
 }  // namespace
@@ -20,6 +22,7 @@ std::vector<Chunk> cut_into_chunks(const std::vector<InputFile>& files,
                                    const ChunkOptions& options) {
   std::uint64_t remaining = 0;
   for (const InputFile& each : files) remaining += each.size;
+  const std::uint64_t total = remaining;
   if (options.chunk_bytes && *options.chunk_bytes == 0) {
     throw Error(ErrorCode::usage, "--chunk-size cannot be 0");
   }
@@ -35,7 +38,7 @@ std::vector<Chunk> cut_into_chunks(const std::vector<InputFile>& files,
   for (std::uint32_t file = 0; file < files.size(); ++file) {
     for (std::uint64_t offset = 0; offset < files[file].size;) {
       if (room == 0) {
-        room = target_bytes(remaining, options);
+        room = target_bytes(remaining, total, options);
         chunks.emplace_back();
       }
       const std::uint64_t length = std::min(room, files[file].size - offset);

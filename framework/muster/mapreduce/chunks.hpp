@@ -35,7 +35,8 @@ inline constexpr std::uint64_t chunks_max = 1'000'000;
 /// Guided sizes (Polychronopoulos and Kuck, "Guided self-scheduling", IEEE ToC 1987): each chunk is
 /// a share of what remains, between chunk_bytes_max and chunk_bytes_min. Large ones first, because
 /// every chunk hands a table of mostly the same keys to the reducers; small ones last, because they
-/// even out when the workers finish.
+/// even out when the workers finish. From 256 TiB of input on, chunks are larger than
+/// chunk_bytes_max, so that there are never more than chunks_max of them.
 /// Throws Error(usage) if a fixed size gives more than chunks_max chunks.
 std::vector<Chunk> cut_into_chunks(const std::vector<InputFile>& files,
                                    const ChunkOptions& options);

@@ -14,7 +14,8 @@ namespace muster::mapreduce {
 /// A fixed-size array whose elements start as zero bytes if they are trivially copyable, and
 /// value-initialised otherwise. Its memory comes from the kernel, on huge
 /// pages if those are to be had: a hash table of many megabytes touched at random spends its time
-/// in page faults and address translation otherwise. Move-only; throws std::bad_alloc.
+/// in page faults and address translation otherwise. Move-only; throws std::bad_alloc, and what T's
+/// constructor throws.
 template <class T>
 class HugeArray {
  public:
@@ -26,7 +27,14 @@ class HugeArray {
     if (raw == MAP_FAILED) throw std::bad_alloc();
     if (bytes() >= huge_page) ::madvise(raw, bytes(), MADV_HUGEPAGE);  // a wish, not a need
     data_ = static_cast<T*>(raw);
-    if constexpr (!zero_is_value) std::uninitialized_value_construct_n(data_, size_);
+    if constexpr (!zero_is_value) {
+      try {
+        std::uninitialized_value_construct_n(data_, size_);
+      } catch (...) {
+        ::munmap(raw, bytes());
+        throw;
+      }
+    }
   }
   HugeArray(HugeArray&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}

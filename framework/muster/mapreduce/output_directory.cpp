@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -20,10 +21,16 @@ std::string staging_prefix(const fs::path& final_path) {
   return "." + final_path.filename().string().substr(0, 200) + ".muster-";
 }
 
+// Absolute, with symbolic links on the way resolved; the last name may be a link itself.
 fs::path normalised(const fs::path& given) {
-  fs::path path = fs::absolute(given).lexically_normal();
-  if (!path.has_filename()) path = path.parent_path();  // "counts/"
-  return path;
+  fs::path path = fs::absolute(given);
+  while (!path.has_filename() && path.has_relative_path()) path = path.parent_path();  // "counts/"
+  std::error_code error;  // what cannot be resolved is reported when it is used
+  const bool is_name = path.filename() != "." && path.filename() != "..";
+  const fs::path resolved = fs::weakly_canonical(is_name ? path.parent_path() : path, error) /
+                            (is_name ? path.filename() : fs::path());
+  if (error) return path;
+  return is_name ? resolved : resolved.parent_path();
 }
 
 // Hidden directories of jobs that were killed: nobody holds their lock.
@@ -56,6 +63,18 @@ void rename_new(const fs::path& from, const fs::path& to) {
   if (errno != EINVAL || ::rename(from.c_str(), to.c_str()) != 0) throw rename_error(to);
 }
 
+// Files of attempts whose result was not taken must not become visible.
+void remove_untaken(const fs::path& staging) {
+  try {
+    for (const fs::directory_entry& each : fs::directory_iterator(staging)) {
+      if (!each.path().filename().string().starts_with("part-")) fs::remove(each.path());
+    }
+  } catch (const fs::filesystem_error& error) {
+    throw system_error(error.code().value(),
+                       fmt::format("cannot tidy up '{}'", error.path1().string()));
+  }
+}
+
 // Afterwards `to` is the new output and `from` the old one. Without renameat2's exchange there is
 // a moment in which `to` does not exist.
 void exchange(const fs::path& from, const fs::path& to) {
@@ -73,7 +92,10 @@ void exchange(const fs::path& from, const fs::path& to) {
 
 }  // namespace
 
-std::string part_name(std::uint32_t part) { return fmt::format("part-{:05}", part); }
+std::string part_name(std::uint32_t part, std::size_t parts) {
+  const std::size_t digits = std::to_string(parts - 1).size();
+  return fmt::format("part-{:0{}}", part, std::max<std::size_t>(digits, 5));
+}
 
 void check_output(const fs::path& final_path, bool overwrite) {
   const fs::path path = normalised(final_path);
@@ -138,18 +160,15 @@ OutputDirectory::~OutputDirectory() {
   fs::remove_all(staging_, ignored);
 }
 
-void OutputDirectory::adopt(const fs::path& file, std::uint32_t part) {
-  const fs::path to = staging_ / part_name(part);
+void OutputDirectory::adopt(const fs::path& file, std::uint32_t part, std::size_t parts) {
+  const fs::path to = staging_ / part_name(part, parts);
   if (::rename(file.c_str(), to.c_str()) != 0) {
     throw system_error(errno, fmt::format("cannot rename '{}'", file.string()));
   }
 }
 
 void OutputDirectory::commit(const std::string& manifest) {
-  // Files of attempts whose result was not taken must not become visible.
-  for (const fs::directory_entry& each : fs::directory_iterator(staging_)) {
-    if (!each.path().filename().string().starts_with("part-")) fs::remove(each.path());
-  }
+  remove_untaken(staging_);
   write_file_synced(staging_ / manifest_name, manifest);
   sync_directory(staging_);
   if (overwrite_) check_output(final_, true);  // somebody may have put something else there
@@ -160,7 +179,10 @@ void OutputDirectory::commit(const std::string& manifest) {
     rename_new(staging_, final_);
   }
   committed_ = true;
-  if (replaces) fs::remove_all(staging_);  // which is the old output now
+  // The output is visible: the job has succeeded, whatever becomes of the old one. Its hidden
+  // directory is swept by the next job if it cannot be removed now.
+  std::error_code ignored;
+  if (replaces) fs::remove_all(staging_, ignored);
   sync_directory(final_.parent_path());
 }
 

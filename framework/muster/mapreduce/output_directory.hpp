@@ -36,11 +36,13 @@ class OutputDirectory {
   const std::filesystem::path& staging() const noexcept { return staging_; }
   const std::filesystem::path& final_path() const noexcept { return final_; }
 
-  /// Gives an attempt's file its final name, "part-00003".
-  void adopt(const std::filesystem::path& file, std::uint32_t part);
+  /// Gives an attempt's file its final name, as part `part` of `parts`.
+  void adopt(const std::filesystem::path& file, std::uint32_t part, std::size_t parts);
 
   /// Writes the manifest and makes the output visible. Throws Error(io or no_space, or usage if
-  /// the final name has come to exist meanwhile); then nothing has become visible.
+  /// the final name has come to exist meanwhile); then nothing has become visible, save for one
+  /// case: if the parent directory cannot be synced, the output is there, but a power cut may
+  /// still undo its name.
   void commit(const std::string& manifest);
 
  private:
@@ -53,6 +55,8 @@ class OutputDirectory {
   bool committed_ = false;
 };
 
-std::string part_name(std::uint32_t part);  ///< "part-00003"
+/// "part-00003": five digits, more if there are more than 100,000 parts, so that the names of one
+/// output sort as its parts do.
+std::string part_name(std::uint32_t part, std::size_t parts);
 
 }  // namespace muster::mapreduce

@@ -107,6 +107,10 @@ PartWriter::PartWriter(std::filesystem::path path, PartFormat format, bool lasti
 
 void PartWriter::write(std::string_view text, const muster_line_extent* lines,
                        std::uint64_t count) {
+  if (count == 0 && !text.empty()) {
+    throw Error(ErrorCode::plugin,
+                fmt::format("the plugin wrote {} bytes of output as 0 lines", text.size()));
+  }
   if (count == 0) return;
   if (format_ == PartFormat::framed) {
     const std::string_view extents = raw_bytes(lines, count);

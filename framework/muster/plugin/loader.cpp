@@ -9,6 +9,7 @@
 
 #include <muster/base/error.hpp>
 #include <muster/base/suggest.hpp>
+#include <muster/plugin/descriptor_check.hpp>
 #include <muster/plugin/loader.hpp>
 
 namespace muster::plugin {
@@ -57,6 +58,12 @@ const muster_plugin_descriptor& open_plugin(const std::filesystem::path& path) {
                 fmt::format("plugin '{}' does not fit this Muster: {}", path.string(),
                             fmt::join(found, "; ")),
                 "rebuild the plugin against the installed <muster/plugin.hpp>");
+  }
+  const std::string defect = defect_of(*descriptor);
+  if (!defect.empty()) {
+    throw Error(ErrorCode::plugin,
+                fmt::format("plugin '{}' describes itself wrongly: {}", path.string(), defect),
+                "register its tasks through MUSTER_PLUGIN");
   }
   return *descriptor;
 }
@@ -117,9 +124,7 @@ bool finish(int status, const Report& report, const char* task) {
 
 }  // namespace
 
-LoadedPlugin::LoadedPlugin(const std::filesystem::path& path,
-                           const muster_plugin_descriptor& descriptor)
-    : descriptor_(&descriptor) {
+LoadedPlugin::LoadedPlugin(const muster_plugin_descriptor& descriptor) : descriptor_(&descriptor) {
   info_.name = text(descriptor.name);
   info_.version = text(descriptor.version);
   info_.sdk_version = text(descriptor.sdk_version);
@@ -128,10 +133,6 @@ LoadedPlugin::LoadedPlugin(const std::filesystem::path& path,
   for (std::uint64_t i = 0; i < descriptor.task_count; ++i) {
     info_.tasks.push_back(describe(descriptor.tasks[i]));
   }
-  if (info_.tasks.empty()) {
-    throw Error(ErrorCode::plugin, fmt::format("plugin '{}' has no tasks", path.string()),
-                "register at least one in MUSTER_PLUGIN");
-  }
 }
 
 const LoadedPlugin& LoadedPlugin::load(const std::filesystem::path& path) {
@@ -139,7 +140,7 @@ const LoadedPlugin& LoadedPlugin::load(const std::filesystem::path& path) {
   const auto at = loaded.find(path);
   if (at != loaded.end()) return at->second;
   check_trusted(path);
-  return loaded.emplace(path, LoadedPlugin(path, open_plugin(path))).first->second;
+  return loaded.emplace(path, LoadedPlugin(open_plugin(path))).first->second;
 }
 
 const muster_task& LoadedPlugin::task(std::string_view name) const {

@@ -24,7 +24,7 @@ class LoadedPlugin {
   const muster_task& task(std::string_view name) const;
 
  private:
-  LoadedPlugin(const std::filesystem::path& path, const muster_plugin_descriptor& descriptor);
+  explicit LoadedPlugin(const muster_plugin_descriptor& descriptor);
 
   PluginInfo info_;
   const muster_plugin_descriptor* descriptor_;

@@ -76,6 +76,10 @@ muster_counts reduce_combining(const Task& task, const muster_reduce_host& host)
     if (table.memory_bytes() > host.memory_bytes) throw too_large_partition(host);
   });
 
+  const std::uint64_t sort_bytes = table.size() * (sizeof(SortKey) + sizeof(const Value*));
+  if (table.size() > UINT32_MAX || table.memory_bytes() + sort_bytes > host.memory_bytes) {
+    throw too_large_partition(host);
+  }
   std::vector<SortKey> order;
   std::vector<const Value*> values;
   order.reserve(table.size());

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include <muster/base/error.hpp>
 #include <muster/plugin/abi.h>
 #include <muster/sdk/task_traits.hpp>
 
@@ -54,6 +55,9 @@ class LineBlocks {
   std::string& buffer() noexcept { return text_; }
 
   void appended(std::size_t line_start, std::size_t key_size) {
+    if (text_.size() - line_start > UINT32_MAX) {
+      throw Error(ErrorCode::limit, "a line of output is longer than 4 GiB");
+    }
     lines_.push_back({static_cast<std::uint32_t>(key_size),
                       static_cast<std::uint32_t>(text_.size() - line_start)});
     if (text_.size() >= block_bytes) flush();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -68,12 +69,17 @@ class FakeHost {
         auto& self = *static_cast<FakeHost*>(context);
         const char* at = text.data;
         for (std::uint64_t n = 0; n < count; at += lines[n++].line_size) {
-          self.results[std::string(at, lines[n].key_size)] =
-              std::string(at + lines[n].key_size + 1, lines[n].line_size - lines[n].key_size - 2);
+          std::string key(at, lines[n].key_size);
+          std::string value(at + key.size() + 1, lines[n].line_size - key.size() - 2);
+          const auto [there, is_new] = self.results.emplace(std::move(key), std::move(value));
+          if (!is_new) self.twice_ = there->first;
         }
         return 0;
       };
       reduce(host);
+    }
+    if (twice_) {
+      throw Error(ErrorCode::task, "the task gave two results for the key '" + *twice_ + "'");
     }
   }
 
@@ -104,6 +110,7 @@ class FakeHost {
   std::vector<std::string> partitions_;
   std::size_t at_ = 0;
   bool given_ = false;
+  std::optional<std::string> twice_;  // a key that had two results
 };
 
 inline constexpr std::size_t small_block = 64;
@@ -111,7 +118,8 @@ inline constexpr std::size_t small_block = 64;
 }  // namespace detail
 
 /// Runs a map-reduce task over a text, in this process, through the same loops as a real run.
-/// Returns the results by key, as they would be printed. What the task throws goes through.
+/// Returns the results by key, as they would be printed. What the task throws goes through; two
+/// results for one key throw Error(task).
 template <class Task>
 std::map<std::string, std::string> run_map_reduce(std::string_view text,
                                                   const Settings& settings = {}) {

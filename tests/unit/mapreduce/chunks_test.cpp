@@ -86,6 +86,15 @@ TEST(CutIntoChunks, guided_sizes_shrink_within_their_bounds) {
   }
 }
 
+TEST(CutIntoChunks, guided_sizes_grow_with_an_input_that_would_give_too_many) {
+  const std::uint64_t exbibyte = std::uint64_t{1} << 60U;
+  const auto chunks = cut_into_chunks({{"huge", "huge", exbibyte}}, {8, std::nullopt});
+  EXPECT_LE(chunks.size(), chunks_max);
+  std::uint64_t covered = 0;
+  for (const Chunk& each : chunks) covered += bytes_of(each);
+  EXPECT_EQ(covered, exbibyte);
+}
+
 TEST(CutIntoChunks, guided_sizes_leave_every_worker_something) {
   const auto chunks = cut_into_chunks(files_of({1024 * mebi}), {4, {}});
   EXPECT_GE(chunks.size(), 8U);

@@ -35,7 +35,7 @@ class Output : public ::testing::Test {
   static void add_part(OutputDirectory& output, std::uint32_t part, const std::string& text) {
     const fs::path attempt = output.staging() / ("attempt-" + std::to_string(part));
     write_file_synced(attempt, text);
-    output.adopt(attempt, part);
+    output.adopt(attempt, part, 3);
   }
 
   void commit_old_output() const {
@@ -231,6 +231,16 @@ TEST_F(Output, names_may_be_relative_end_in_a_slash_and_be_long) {
   fs::current_path(before);
 }
 
+TEST_F(Output, names_follow_links_as_the_file_system_does) {
+  fs::create_directories(work() / "real" / "deep");
+  fs::create_directory_symlink(work() / "real" / "deep", work() / "link");
+  OutputDirectory output(work() / "link" / ".." / "up", false);
+  add_part(output, 0, "x");
+  output.commit("{}");
+  EXPECT_TRUE(fs::exists(work() / "real" / "up" / "part-00000"));
+  EXPECT_FALSE(fs::exists(work() / "up"));
+}
+
 TEST_F(Output, that_cannot_be_made_is_refused_with_its_name) {
   try {
     const OutputDirectory output(work() / "none" / "out", false);
@@ -244,13 +254,19 @@ TEST_F(Output, that_cannot_be_made_is_refused_with_its_name) {
 
 TEST_F(Output, adopting_a_file_that_is_not_there_is_an_io_error) {
   OutputDirectory output(out(), false);
-  EXPECT_EQ(refusal([&] { output.adopt(output.staging() / "none", 0); }), ErrorCode::io);
+  EXPECT_EQ(refusal([&] { output.adopt(output.staging() / "none", 0, 3); }), ErrorCode::io);
 }
 
 TEST(PartName, has_at_least_five_digits) {
-  EXPECT_EQ(part_name(0), "part-00000");
-  EXPECT_EQ(part_name(65535), "part-65535");
-  EXPECT_EQ(part_name(1234567), "part-1234567");
+  EXPECT_EQ(part_name(0, 1), "part-00000");
+  EXPECT_EQ(part_name(65535, 65536), "part-65535");
+  EXPECT_EQ(part_name(99999, 100000), "part-99999");
+}
+
+TEST(PartName, has_as_many_digits_as_the_last_part_needs) {
+  EXPECT_EQ(part_name(99999, 100001), "part-099999");
+  EXPECT_EQ(part_name(100000, 100001), "part-100000");
+  EXPECT_EQ(part_name(7, 1000000), "part-000007");
 }
 
 }  // namespace

@@ -97,6 +97,13 @@ TEST_F(PartFile, of_nothing_is_empty) {
   }
 }
 
+TEST_F(PartFile, text_of_no_lines_is_refused) {
+  PartWriter writer(path(0), PartFormat::text, false);
+  EXPECT_THROW(writer.write("lost", nullptr, 0), Error);
+  writer.write("", nullptr, 0);
+  EXPECT_EQ(writer.finish().records, 0U);
+}
+
 TEST_F(PartFile, a_full_disk_is_reported_as_such) {
   PartWriter writer("/dev/full", PartFormat::text, false);
   try {

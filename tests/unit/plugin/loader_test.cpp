@@ -82,13 +82,34 @@ TEST(LoadedPlugin, of_other_sizes_is_refused_with_every_difference) {
 }
 
 TEST(LoadedPlugin, what_is_no_plugin_is_refused) {
-  for (const char* name : {"no_symbol.so", "null_descriptor.so", "bad_magic.so", "no_tasks.so"}) {
+  for (const char* name : {"no_symbol.so", "null_descriptor.so", "bad_magic.so"}) {
     const Error error = load_error(fixtures / name);
     EXPECT_EQ(error.code(), ErrorCode::plugin) << name;
     EXPECT_TRUE(says(error, name)) << error.what();
   }
   EXPECT_TRUE(says(load_error(fixtures / "no_symbol.so"), "muster_plugin_entry"));
   EXPECT_NE(load_error(fixtures / "no_symbol.so").hint(), "");
+}
+
+TEST(LoadedPlugin, that_describes_itself_wrongly_is_refused_with_what_is_wrong) {
+  const std::pair<const char*, const char*> defects[] = {
+      {"no_tasks", "it has no tasks"},
+      {"unnamed", "it has no name"},
+      {"unnamed_task", "a task has no name"},
+      {"unknown_kind", "task 'one' is of the unknown kind 7"},
+      {"unknown_records", "task 'one' reads records of the unknown format 9"},
+      {"no_map", "task 'one' lacks one of its functions"},
+      {"no_reduce", "task 'one' lacks one of its functions"},
+      {"no_parameters", "task 'one' lacks its parameters"},
+      {"unnamed_parameter", "task 'one' has a parameter without a name"},
+      {"twins", "it has two tasks named 'one'"}};
+  for (const auto& [name, message] : defects) {
+    const Error error = load_error(fixtures / (std::string(name) + ".so"));
+    EXPECT_EQ(error.code(), ErrorCode::plugin) << name;
+    EXPECT_TRUE(says(error, std::string("describes itself wrongly: ") + message)) << error.what();
+    EXPECT_TRUE(says(error, name)) << error.what();
+    EXPECT_NE(error.hint(), "") << name;
+  }
 }
 
 TEST(LoadedPlugin, what_is_no_shared_object_is_refused) {
