@@ -1,5 +1,6 @@
 // Jobs that are stopped from outside. That no process and no temporary file stays is checked after
 // every test.
+#include <algorithm>
 #include <csignal>
 #include <fstream>
 
@@ -30,6 +31,12 @@ class Signals : public MusterTest {
   }
   void wait_until_started() const {
     ASSERT_TRUE(eventually([this] { return fs::exists(path("started")); }));
+  }
+
+  bool has_made_its_temporary_directory() const {
+    const auto names = names_in(tmp());
+    return std::any_of(names.begin(), names.end(),
+                       [](const std::string& each) { return each.starts_with("muster-"); });
   }
 
   void expect_ends(const Command& job, int signal, int exit_code) const {
@@ -95,7 +102,7 @@ TEST_F(Signals, WaitingForStandardInputEndsOnInterrupt) {
   job.input_file = path("pipe");
   job.timeout = std::chrono::seconds(5);
   Running running(job);
-  ASSERT_TRUE(eventually([this] { return !names_in(tmp()).empty(); }));
+  ASSERT_TRUE(eventually([this] { return has_made_its_temporary_directory(); }));
   running.send(SIGINT);
   const Finished result = running.wait();
   EXPECT_FALSE(result.timed_out);
@@ -107,7 +114,7 @@ TEST_F(Signals, WaitingForAWriterOfANamedPipeEndsOnInterrupt) {
   Command job = command({"run", "wordcount", "pipe"});
   job.timeout = std::chrono::seconds(5);
   Running running(job);
-  ASSERT_TRUE(eventually([this] { return !names_in(tmp()).empty(); }));
+  ASSERT_TRUE(eventually([this] { return has_made_its_temporary_directory(); }));
   running.send(SIGINT);
   const Finished result = running.wait();
   EXPECT_FALSE(result.timed_out);
