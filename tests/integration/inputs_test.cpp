@@ -76,6 +76,18 @@ TEST_F(Inputs, AQuotedPatternIsExpandedInOrder) {
   EXPECT_EQ(lines("'[xy]*[0-9].log'"), "x1.log:1\tword\nx10.log:1\tword\nx2.log:1\tword\n");
 }
 
+TEST_F(Inputs, AFileNamedDashThatAPatternMatchesIsThatFile) {
+  write("-", "file\n");
+  Command pattern = command({"run", "wordcount", "-q", "*"});
+  pattern.input = "stream\n";
+  EXPECT_EQ(output_of(pattern), "file\t1\n");
+}
+
+TEST_F(Inputs, FilesOfTheKernelHoldWhatTheyHold) {
+  const std::string file = "/sys/devices/system/cpu/possible";
+  EXPECT_EQ(lines(file), file + ":1\t" + read(file));
+}
+
 TEST_F(Inputs, AFileWhoseNameLooksLikeAPatternIsThatFile) {
   write("a[1]*.txt", "literal\n");
   write("a1.txt", "matched\n");

@@ -48,6 +48,7 @@ class Expansion {
       spool(STDIN_FILENO, name);
       return;
     }
+    check_stop_();
     struct stat info {};
     if (::stat(name.c_str(), &info) == 0) {
       add_existing(name, info);
@@ -68,6 +69,15 @@ class Expansion {
                                                std::generic_category().message(errnum)));
   }
 
+  // A name that was read from a directory: it means that file and nothing else, whatever it looks
+  // like, and even if it has gone since.
+  void add_found(const std::string& name) {
+    check_stop_();
+    struct stat info {};
+    if (::stat(name.c_str(), &info) != 0) throw unreadable(name, errno);
+    add_existing(name, info);
+  }
+
   void add_existing(const std::string& name, const struct stat& info) {
     if (S_ISDIR(info.st_mode)) {
       add_directory(name);
@@ -80,14 +90,21 @@ class Expansion {
     // Without O_NONBLOCK, a named pipe would hold us here until somebody writes to it.
     const UniqueFd fd(::open(name.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     if (!fd) throw unreadable(name, errno);
-    char byte = 0;
-    const bool has_size =
-        S_ISREG(info.st_mode) && (info.st_size != 0 || ::pread(fd.get(), &byte, 1, 0) <= 0);
-    if (has_size) {
+    if (has_its_size(fd.get(), info)) {
       files_.push_back({fs::absolute(name), name, static_cast<std::uint64_t>(info.st_size)});
     } else {
       spool(fd.get(), name);
     }
+  }
+
+  // Files that the kernel makes up as they are read have no blocks, and any size: those of /proc 0,
+  // those of /sys a page. Whether that is what they hold, only reading tells.
+  static bool has_its_size(int fd, const struct stat& info) {
+    if (!S_ISREG(info.st_mode)) return false;
+    if (info.st_blocks != 0 && info.st_size != 0) return true;
+    char byte = 0;
+    if (info.st_size == 0) return ::pread(fd, &byte, 1, 0) <= 0;
+    return ::pread(fd, &byte, 1, info.st_size - 1) == 1;
   }
 
   // Sorted by path as a whole, as `find | sort` has it.
@@ -95,13 +112,14 @@ class Expansion {
     std::vector<std::string> found;
     collect(name, found);
     std::sort(found.begin(), found.end());
-    for (const std::string& each : found) add(each);
+    for (const std::string& each : found) add_found(each);
   }
 
-  static void collect(const fs::path& directory, std::vector<std::string>& found) {
+  void collect(const fs::path& directory, std::vector<std::string>& found) const {
     std::error_code error;
     for (fs::directory_iterator each(directory, error), end; !error && each != end;
          each.increment(error)) {
+      check_stop_();
       if (each->is_symlink()) continue;
       if (each->is_directory()) collect(each->path(), found);
       if (each->is_regular_file()) found.push_back(each->path().string());
@@ -118,7 +136,7 @@ class Expansion {
     if (found.empty()) {
       throw Error(ErrorCode::usage, fmt::format("no input matches '{}'", pattern));
     }
-    for (const std::string& each : found) add(each);
+    for (const std::string& each : found) add_found(each);
   }
 
   void spool(int from, const std::string& name) {

@@ -20,13 +20,14 @@ struct InputFile {
 /// - a directory stands for all regular files below it, sorted by path bytes; symbolic links met
 ///   on the way are not followed, as with `grep -r`, so that nothing is read twice;
 /// - a pattern with * ? or [ that is no file's name stands for the files it matches, sorted;
-/// - "-" is standard input; it, pipes, character devices and files of /proc (which have no size)
-/// are
-///   copied to `spool_directory()` first, because a chunk may have to be read again. That
-///   function is called when needed only.
+///   A name found in this way means that file, even if it is "-" or looks like a pattern itself;
+/// - "-" is standard input; it, pipes, character devices and files of /proc and /sys (whose size
+///   says nothing) are copied to `spool_directory()` first, because a chunk may have to be read
+///   again. That function is called when needed only.
 /// Throws Error(usage) for a missing input (with the closest name there is), a pattern without a
-/// match, or a file that cannot be opened; Error(io or no_space) if copying fails. While it waits
-/// for a pipe it calls `check_stop` several times a second, which may throw.
+/// match, or a file that cannot be opened; Error(io or no_space) if copying fails. It calls
+/// `check_stop`, which may throw, for every file it meets and several times a second while it waits
+/// for a pipe.
 std::vector<InputFile> expand_inputs(
     const std::vector<std::string>& named,
     const std::function<const std::filesystem::path&()>& spool_directory,

@@ -1,4 +1,5 @@
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -39,10 +40,15 @@ class Inputs : public ::testing::Test {
 
   std::vector<InputFile> expand(const Names& named) {
     spool_ = scratch_.path() / "spool";
-    return expand_inputs(named, [this]() -> const fs::path& {
-      ++spools_;
-      return spool_;
-    });
+    return expand_inputs(
+        named,
+        [this]() -> const fs::path& {
+          ++spools_;
+          return spool_;
+        },
+        [this] {
+          if (on_check_) on_check_();
+        });
   }
 
   Names names(const Names& named) {
@@ -61,6 +67,7 @@ class Inputs : public ::testing::Test {
   }
 
   int spools_ = 0;
+  std::function<void()> on_check_;  // called where the expansion asks whether to stop
 
  private:
   TempDir scratch_{default_temp_parent()};
@@ -126,6 +133,28 @@ TEST_F(Inputs, a_file_whose_name_looks_like_a_pattern_is_itself) {
   put("[x]");
   EXPECT_EQ(names({"a*", "[x]"}), (Names{"a*", "[x]"}));
   EXPECT_EQ(names({"[[]x]"}), Names{"[x]"});
+}
+
+TEST_F(Inputs, a_file_found_by_a_pattern_is_not_taken_for_standard_input) {
+  put("-", "of the file");
+  const auto files = expand({"*"});
+  ASSERT_EQ(files.size(), 1U);
+  EXPECT_EQ(files[0].path, fs::current_path() / "-");
+  EXPECT_EQ(files[0].size, 11U);
+  EXPECT_EQ(spools_, 0);
+}
+
+// Or another file would be read in its place.
+TEST_F(Inputs, a_file_that_goes_after_it_was_found_is_not_taken_for_a_pattern) {
+  put("d/x1");
+  put("d/x[1]");
+  int checks = 0;
+  on_check_ = [&] {
+    if (++checks == 4) fs::remove("d/x[1]");  // asked for d itself, and twice in the walk
+  };
+  const Error error = refusal({"d"});
+  EXPECT_EQ(error.code(), ErrorCode::usage);
+  EXPECT_STREQ(error.what(), "input 'd/x[1]' cannot be read: No such file or directory");
 }
 
 TEST_F(Inputs, a_missing_one_is_named_with_the_closest_there_is) {
@@ -208,11 +237,56 @@ TEST_F(Inputs, sockets_are_refused) {
   EXPECT_EQ(refusal({"socket"}).code(), ErrorCode::usage);
 }
 
+// A large tree takes long to walk, and longer to open file by file.
+TEST_F(Inputs, a_stop_is_seen_at_every_file) {
+  constexpr int files = 10;
+  for (int i = 0; i < files; ++i) put("d/e/" + std::to_string(i));
+  int checks = 0;
+  on_check_ = [&] { ++checks; };
+  EXPECT_EQ(names({"d"}).size(), 10U);
+  EXPECT_GE(checks, 2 * files) << "once in the walk, once when it is added";
+  for (int stop_at = 1; stop_at <= checks; ++stop_at) {
+    int left = stop_at;
+    on_check_ = [&] {
+      if (--left == 0) throw Error(ErrorCode::cancelled, "cancelled");
+    };
+    EXPECT_EQ(refusal({"d"}).code(), ErrorCode::cancelled) << stop_at;
+  }
+}
+
+TEST_F(Inputs, a_stop_is_seen_among_files_that_are_named) {
+  put("a");
+  int checks = 0;
+  on_check_ = [&] { ++checks; };
+  expand({"a", "a", "a"});
+  EXPECT_EQ(checks, 3);
+}
+
 // The kernel gives such files the size 0, whatever they hold.
 TEST_F(Inputs, files_of_proc_are_not_taken_for_empty) {
   const auto files = expand({"/proc/self/status"});
   ASSERT_EQ(files.size(), 1U);
   EXPECT_GT(files[0].size, 100U);
+}
+
+// There it is a page, whatever they hold.
+TEST_F(Inputs, files_of_sys_are_not_taken_for_a_page) {
+  const fs::path path = "/sys/devices/system/cpu/possible";
+  const auto files = expand({path.string()});
+  ASSERT_EQ(files.size(), 1U);
+  EXPECT_EQ(files[0].size, read_file(path).size());
+  EXPECT_LT(files[0].size, 100U);
+  EXPECT_EQ(spools_, 1);
+}
+
+// They have no blocks either.
+TEST_F(Inputs, files_of_holes_are_read_where_they_are) {
+  put("holes", "");
+  fs::resize_file("holes", 10'000'000);
+  const auto files = expand({"holes"});
+  ASSERT_EQ(files.size(), 1U);
+  EXPECT_EQ(files[0].size, 10'000'000U);
+  EXPECT_EQ(spools_, 0);
 }
 
 }  // namespace
