@@ -91,6 +91,7 @@ Plan make_plan(const JobSpec& spec, const PluginInspector& inspector,
   for (const mapreduce::InputFile& each : plan.files) plan.input_bytes += each.size;
   plan.partitions = choose_partitions(spec, plan.input_bytes, plan.workers);
   plan.chunks = mapreduce::cut_into_chunks(plan.files, {plan.workers, spec.chunk_bytes});
+  inspector.check_stop();  // a dry run has nothing after this that would ask
   return plan;
 }
 

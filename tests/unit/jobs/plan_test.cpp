@@ -123,6 +123,17 @@ TEST_F(Planning, partitions_grow_with_the_input) {
   EXPECT_EQ(partitions_for(mebi * mebi), 1024U);
 }
 
+TEST_F(Planning, a_stop_is_seen_after_the_last_file_too) {
+  int checks = 0;
+  inspector_.check_stop = [&] { ++checks; };
+  plan();
+  EXPECT_EQ(checks, 2) << "for the one file, and at the end";
+  inspector_.check_stop = [&] {
+    if (--checks == 0) throw Error(ErrorCode::cancelled, "cancelled");
+  };
+  EXPECT_EQ(refusal().code(), ErrorCode::cancelled);
+}
+
 TEST_F(Planning, an_empty_input_is_a_job_without_chunks) {
   spec_.inputs = {input("empty", 0)};
   const Plan made = plan();
