@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <optional>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -12,7 +13,7 @@
 namespace muster::jobs {
 namespace {
 
-constexpr unsigned workers_max = 4096;
+constexpr unsigned workers_max = 4096;  // what ProcessPoolExecutor takes
 constexpr std::uint32_t partitions_max = 65536;
 
 std::uint32_t choose_partitions(const JobSpec& spec, std::uint64_t input_bytes, unsigned workers) {
@@ -33,10 +34,7 @@ std::uint32_t choose_partitions(const JobSpec& spec, std::uint64_t input_bytes, 
 }
 
 unsigned choose_workers(const JobSpec& spec) {
-  if (spec.workers > workers_max) {
-    throw Error(ErrorCode::usage, fmt::format("{} processes are too many", spec.workers),
-                fmt::format("give 1 to {}", workers_max));
-  }
+  check_workers(spec.workers);
   return spec.workers == 0 ? usable_cpus() : spec.workers;
 }
 
@@ -63,14 +61,59 @@ const plugin::TaskInfo& pick_task(const plugin::PluginInfo& info, const plugin::
               fmt::format("its tasks are: {}", fmt::join(names, ", ")));
 }
 
+// Asks every plugin whether it has the task. One that cannot be loaded hides no other.
+ResolvedTask search_task(const std::string& task, const std::vector<std::filesystem::path>& files,
+                         const std::vector<std::filesystem::path>& directories,
+                         const PluginInspector& inspector) {
+  std::vector<ResolvedTask> found;
+  std::vector<std::string> names;
+  std::vector<std::string> choices;
+  for (const std::filesystem::path& file : files) {
+    names.push_back(file.stem().string());
+    const std::filesystem::path path = std::filesystem::absolute(file);
+    std::optional<plugin::PluginInfo> info;
+    try {
+      info = inspector.describe(path);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::plugin && error.code() != ErrorCode::usage) throw;
+      continue;
+    }
+    for (const plugin::TaskInfo& each : info->tasks) names.push_back(each.name);
+    if (const plugin::TaskInfo* has = info->find(task)) {
+      found.push_back({path, *info, *has});
+      choices.push_back(fmt::format("{}:{}", file.stem().string(), task));
+    }
+  }
+  if (found.size() == 1) return found.front();
+  if (found.empty()) {
+    throw plugin::unknown_name(fmt::format("no plugin provides a task '{}'", task), task, names,
+                               directories);
+  }
+  throw Error(ErrorCode::usage, fmt::format("several plugins provide a task '{}'", task),
+              fmt::format("choose one of: {}", fmt::join(choices, ", ")));
+}
+
 }  // namespace
+
+void check_workers(unsigned workers) {
+  if (workers <= workers_max) return;
+  throw Error(ErrorCode::usage, fmt::format("{} processes are too many", workers),
+              fmt::format("give 1 to {}", workers_max));
+}
 
 ResolvedTask resolve_task(const std::string& name,
                           const std::vector<std::filesystem::path>& plugin_directories,
                           const PluginInspector& inspector) {
   const plugin::TaskName parsed = plugin::parse_task_name(name);
+  const auto directories = plugin::plugin_directories(plugin_directories);
+  if (!parsed.is_file() && parsed.task.empty()) {
+    const auto files = plugin::plugin_files(directories);
+    const bool named = std::any_of(files.begin(), files.end(),
+                                   [&](const auto& each) { return each.stem() == parsed.plugin; });
+    if (!named) return search_task(parsed.plugin, files, directories, inspector);
+  }
   ResolvedTask out;
-  out.plugin = plugin::find_plugin(parsed, plugin::plugin_directories(plugin_directories));
+  out.plugin = plugin::find_plugin(parsed, directories);
   out.info = inspector.describe(out.plugin);
   out.task = pick_task(out.info, parsed);
   return out;

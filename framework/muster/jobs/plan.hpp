@@ -31,6 +31,9 @@ struct Plan {
   bool map_only() const noexcept { return info.kind == plugin::TaskKind::map; }
 };
 
+/// Throws Error(usage) for more task processes than a pool can have. 0 is for choosing.
+void check_workers(unsigned workers);
+
 /// What planning needs from outside. Describing a plugin and checking that its task accepts the
 /// settings run plugin code, so both happen in a task process.
 struct PluginInspector {
@@ -49,7 +52,8 @@ observe::JobPlanned describe(const Plan& plan);
 /// The chunk's ranges as an attempt needs them. `lines_before` is left 0.
 std::vector<mapreduce::InputRange> input_ranges(const Plan& plan, const mapreduce::Chunk& chunk);
 
-/// The file and task that a task name stands for. Throws Error(usage).
+/// The file and task that a task name stands for. A name alone is that of a plugin or, if there is
+/// none of that name, of a task: then all plugins are asked. Throws Error(usage).
 struct ResolvedTask {
   std::filesystem::path plugin;
   plugin::PluginInfo info;

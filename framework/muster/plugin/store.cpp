@@ -95,13 +95,19 @@ fs::path find_plugin(const TaskName& name, const std::vector<fs::path>& director
     if (file.stem() == name.plugin) return fs::absolute(file);
     names.push_back(file.stem().string());
   }
-  std::sort(names.begin(), names.end());
-  const auto best = closest(name.plugin, names);
+  throw unknown_name(fmt::format("no plugin is named '{}'", name.plugin), name.plugin, names,
+                     directories);
+}
+
+Error unknown_name(const std::string& message, const std::string& name,
+                   std::vector<std::string> known, const std::vector<fs::path>& directories) {
+  std::sort(known.begin(), known.end());
+  const auto best = closest(name, known);
   std::string searched;
   for (const fs::path& each : directories) searched += "\n    " + each.string();
-  throw Error(ErrorCode::usage, fmt::format("no plugin provides a task '{}'", name.plugin),
-              best ? fmt::format("did you mean '{}'? 'muster plugin list' shows all", *best)
-                   : "plugins were looked for in:" + searched);
+  return Error(ErrorCode::usage, message,
+               best ? fmt::format("did you mean '{}'? 'muster plugin list' shows all", *best)
+                    : "plugins were looked for in:" + searched);
 }
 
 }  // namespace muster::plugin

@@ -5,6 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include <muster/base/error.hpp>
+
 namespace muster::plugin {
 
 /// What a user wrote to name a task: "wordcount", "text:wordcount" or "./text.so:wordcount".
@@ -27,9 +29,15 @@ std::vector<std::filesystem::path> plugin_directories(
 std::vector<std::filesystem::path> plugin_files(
     const std::vector<std::filesystem::path>& directories);
 
-/// The file of the plugin that `name` names. Throws Error(usage) with the closest name, or the
-/// directories searched.
+/// The file of the plugin that `name` names: by its file or its name, not by a task's. Throws
+/// Error(usage) with the closest name, or the directories searched.
 std::filesystem::path find_plugin(const TaskName& name,
                                   const std::vector<std::filesystem::path>& directories);
+
+/// An Error(usage) for a name that is none of `known`; the hint is the closest of them, or the
+/// directories searched.
+Error unknown_name(const std::string& message, const std::string& name,
+                   std::vector<std::string> known,
+                   const std::vector<std::filesystem::path>& directories);
 
 }  // namespace muster::plugin

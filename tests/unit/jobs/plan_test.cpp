@@ -207,6 +207,31 @@ TEST_F(Planning, a_task_may_be_left_out_if_it_is_clear_which) {
   EXPECT_THROW(resolved("nothing"), Error);
 }
 
+TEST_F(Planning, a_task_is_found_in_whatever_plugin_has_it) {
+  write_file_synced(scratch_.path() / "a_bad_one.so", "");
+  write_file_synced(scratch_.path() / "other.so", "");
+  info_.tasks[1].name = "search";
+  inspector_.describe = [&](const fs::path& path) {
+    if (path.stem() == "a_bad_one") throw Error(ErrorCode::plugin, "not one");
+    plugin::PluginInfo info = info_;
+    if (path.stem() == "other") info.tasks.pop_back();
+    if (path.parent_path() != scratch_.path()) info.tasks.clear();  // Muster's own
+    return info;
+  };
+  spec_.plugin_directories = {scratch_.path()};
+  spec_.task = "search";
+  EXPECT_EQ(plan().task.plugin, plugin()) << "a bad plugin hides no other";
+  EXPECT_EQ(plan().task.task, "search");
+  spec_.task = "count";
+  EXPECT_STREQ(refusal().what(), "several plugins provide a task 'count'");
+  EXPECT_EQ(refusal().hint(), "choose one of: other:count, text:count");
+  spec_.task = "saerch";
+  EXPECT_STREQ(refusal().what(), "no plugin provides a task 'saerch'");
+  EXPECT_EQ(refusal().hint(), "did you mean 'search'? 'muster plugin list' shows all");
+  spec_.task = "txet:search";
+  EXPECT_STREQ(refusal().what(), "no plugin is named 'txet'");
+}
+
 TEST_F(Planning, a_map_only_task_has_no_partitions_to_show) {
   spec_.task = "text:grep";
   spec_.plugin_directories = {scratch_.path()};
