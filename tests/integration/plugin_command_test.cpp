@@ -1,4 +1,6 @@
 // muster plugin list, check and new.
+#include <csignal>
+
 #include <fmt/format.h>
 
 #include "support/muster_test.hpp"
@@ -44,23 +46,99 @@ TEST_F(PluginCommand, CheckPassesWhatIsSound) {
            {plugin("two_tasks")}}) {
     const Finished result = check(arguments);
     expect_ok(result);
-    for (const char* each : {"ABI       1", "ok     ", "deterministic", "chunking"}) {
+    for (const char* each : {"ABI       1", "ok      ", "deterministic", "chunking"}) {
       EXPECT_NE(result.out.find(each), std::string::npos) << each << "\n" << result.text();
     }
     EXPECT_EQ(result.out.find("FAILED"), std::string::npos) << result.text();
   }
 }
 
-TEST_F(PluginCommand, CheckAppliesSettingsToWhatKnowsThem) {
+// Nothing was found to be sound, so nothing says that it is.
+TEST_F(PluginCommand, CheckSkipsWhatRefusesItsDefaults) {
   const Finished result = check({installed_plugin("grep").string()});
+  EXPECT_EQ(result.exit_code, 2) << result.text();
+  EXPECT_NE(result.out.find("  skipped grep: "), std::string::npos) << result.text();
+  EXPECT_EQ(result.out.find("  ok "), std::string::npos) << result.text();
+  EXPECT_NE(result.err.find("no task was checked"), std::string::npos) << result.text();
+}
+
+TEST_F(PluginCommand, CheckGivesEachTaskTheSettingsItDeclares) {
+  const Finished result = check({plugin("faulty"), "--set", "fault=slow"});
   expect_ok(result);
-  EXPECT_NE(result.out.find("not checked"), std::string::npos) << result.text();
+  for (const char* each : {"ok      faulty: independent", "ok      reduce_fault: independent"}) {
+    EXPECT_NE(result.out.find(each), std::string::npos) << each << "\n" << result.text();
+  }
+  EXPECT_EQ(result.out.find("skipped"), std::string::npos) << result.text();
+}
+
+TEST_F(PluginCommand, CheckRefusesSettingsThatFitNoTask) {
+  for (const auto& [setting, text] : std::vector<std::pair<std::string, std::string>>{
+           {"fualt=slow", "no task has a parameter 'fualt'"},
+           {"fault=fast", "parameter 'fault' cannot be 'fast'"}}) {
+    const Finished result = check({plugin("faulty"), "--set", setting});
+    EXPECT_EQ(result.exit_code, 2) << result.text();
+    EXPECT_NE(result.err.find(text), std::string::npos) << result.text();
+  }
+  const Finished other = check({plugin("faulty") + ":reduce_fault", "--set", "fault=slow"});
+  EXPECT_EQ(other.exit_code, 2) << "the task that has it is not checked\n" << other.text();
+}
+
+TEST_F(PluginCommand, CheckTakesOneTaskAlone) {
+  const Finished result = check({plugin("two_tasks") + ":echo_lines"});
+  expect_ok(result);
+  EXPECT_NE(result.out.find("ok      echo_lines: "), std::string::npos) << result.text();
+  EXPECT_EQ(result.out.find("count_lines"), std::string::npos) << result.text();
+  expect_error(check({plugin("two_tasks") + ":wc"}), 2, {"plugin 'two_tasks' has no task 'wc'"});
+}
+
+TEST_F(PluginCommand, CheckLooksInTheDirectoriesGiven) {
+  output_of(shell(fmt::format("mkdir d; cp '{}' d", plugin("two_tasks"))));
+  expect_error(check({"two_tasks"}), 2, {"no plugin is named 'two_tasks'"});
+  expect_ok(check({"two_tasks", "--plugin-dir", "d"}));
+  expect_ok(check({"two_tasks:echo_lines", "--plugin-dir", "d"}));
+}
+
+TEST_F(PluginCommand, OptionsThatWouldMeanNothingAreRefused) {
+  expect_error(muster({"plugin", "list", "--set", "a=b"}), 2,
+               {"'muster plugin list' takes no --set"});
+  expect_error(muster({"plugin", "list", "wordcount"}), 2, {"takes no argument"});
+  expect_error(muster({"plugin", "new", "x", "--set", "a=b"}), 2, {"takes no --set"});
+  expect_error(muster({"plugin", "new", "x", "--plugin-dir", "d"}), 2, {"takes no --plugin-dir"});
+  EXPECT_EQ(names_in(work()), std::vector<std::string>());
+}
+
+// The plugin never returns from being loaded; that it is being loaded, a file says.
+TEST_F(PluginCommand, AnInterruptEndsListAndCheck) {
+  output_of(shell(fmt::format("mkdir d; cp '{}' d", plugin("stuck"))));
+  for (const auto& arguments : std::vector<std::vector<std::string>>{
+           {"plugin", "list", "--plugin-dir", "d"}, {"plugin", "check", "d/stuck.so"}}) {
+    Command job = command(arguments);
+    job.environment.push_back("STUCK_MARK=" + path("loaded").string());
+    Running running(job);
+    ASSERT_TRUE(eventually([this] { return fs::exists(path("loaded")); }));
+    running.send(SIGINT);
+    const Finished result = running.wait();
+    EXPECT_EQ(result.exit_code, 130) << result.text();
+    EXPECT_NE(result.err.find("error: interrupted"), std::string::npos) << result.text();
+    fs::remove(path("loaded"));
+  }
+}
+
+// A task that has not its plugin's name is known by its own all the same.
+TEST_F(PluginCommand, WhatListShowsCanBeRun) {
+  output_of(
+      shell(fmt::format("mkdir d; cp '{}' d; echo rubbish > d/rubbish.so", plugin("two_tasks"))));
+  write("text", "a\nb\n");
+  EXPECT_EQ(output_of(command({"run", "--plugin-dir", "d", "count_lines", "-q", "text"})),
+            "lines\t2\n");
+  expect_error(muster({"run", "--plugin-dir", "d", "count_liens", "text"}), 2,
+               {"no plugin provides a task 'count_liens'", "did you mean 'count_lines'?"});
 }
 
 TEST_F(PluginCommand, CheckFailsACombineThatIsNotAssociative) {
   const Finished result = check({plugin("not_associative")});
   EXPECT_EQ(result.exit_code, 1) << result.text();
-  EXPECT_NE(result.out.find("FAILED not_associative: independent of chunking"), std::string::npos)
+  EXPECT_NE(result.out.find("FAILED  not_associative: independent of chunking"), std::string::npos)
       << result.text();
   EXPECT_NE(result.out.find("first difference"), std::string::npos) << result.text();
 }
@@ -68,7 +146,7 @@ TEST_F(PluginCommand, CheckFailsACombineThatIsNotAssociative) {
 TEST_F(PluginCommand, CheckFailsWhatIsNotDeterministic) {
   const Finished result = check({plugin("unsteady")});
   EXPECT_EQ(result.exit_code, 1) << result.text();
-  EXPECT_NE(result.out.find("FAILED unsteady: deterministic"), std::string::npos) << result.text();
+  EXPECT_NE(result.out.find("FAILED  unsteady: deterministic"), std::string::npos) << result.text();
 }
 
 TEST_F(PluginCommand, CheckRefusesWhatIsNoPlugin) {

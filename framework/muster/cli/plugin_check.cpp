@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <iterator>
 #include <optional>
 
 #include <fmt/format.h>
@@ -36,33 +37,53 @@ std::string random_text(std::uint64_t seed) {
   return text + "the end";
 }
 
+bool declares(const plugin::TaskInfo& task, const plugin::Setting& setting) {
+  return std::any_of(task.parameters.begin(), task.parameters.end(),
+                     [&](const auto& each) { return each.name == setting.name; });
+}
+
+void refuse_undeclared(const std::vector<plugin::TaskInfo>& tasks,
+                       const std::vector<plugin::Setting>& settings) {
+  for (const plugin::Setting& setting : settings) {
+    if (std::any_of(tasks.begin(), tasks.end(),
+                    [&](const auto& task) { return declares(task, setting); })) {
+      continue;
+    }
+    throw Error(ErrorCode::usage, fmt::format("no task has a parameter '{}'", setting.name),
+                "'muster plugin list' shows the parameters");
+  }
+}
+
 class Checker {
  public:
-  Checker(const std::filesystem::path& file, const std::vector<plugin::Setting>& settings,
-          ProcessPoolExecutor& pool, const std::stop_token& stop)
-      : file_(file), settings_(settings), jobs_(pool, observer_, stop) {
+  Checker(const std::filesystem::path& file, ProcessPoolExecutor& pool, const std::stop_token& stop)
+      : file_(file), jobs_(pool, observer_, stop) {
     write_file_synced(input(), random_text(1));
   }
 
-  std::vector<CheckResult> check(const std::string& task) {
-    std::vector<CheckResult> out;
+  std::vector<CheckResult> check(const plugin::TaskInfo& info,
+                                 const std::vector<plugin::Setting>& given) {
+    settings_.clear();
+    std::copy_if(given.begin(), given.end(), std::back_inserter(settings_),
+                 [&](const plugin::Setting& each) { return declares(info, each); });
+    const std::string& task = info.name;
+    const char* runs = "runs over random text";
     std::string first;
     try {
       first = run(task, {}, 1);
     } catch (const Error& error) {
-      const bool refused = error.code() == ErrorCode::usage;
       if (error.code() == ErrorCode::cancelled) throw;
-      out.push_back(
-          {task, "runs over random text", refused,
-           refused ? fmt::format("not checked: {}; give --set", error.what()) : error.what()});
-      return out;
+      if (error.code() != ErrorCode::usage) {
+        return {{task, runs, CheckOutcome::failed, error.what()}};
+      }
+      if (!settings_.empty()) throw;
+      return {{task, runs, CheckOutcome::skipped, fmt::format("{}; give --set", error.what())}};
     }
-    out.push_back({task, "runs over random text", true, {}});
-    out.push_back(compare(task, "deterministic: the same again", first, {}, 1));
-    out.push_back(compare(task, "independent of chunking: 1 KiB", first, 1024, 1));
-    out.push_back(compare(task, "independent of chunking: 7 KiB", first, 7 * 1024, 1));
-    out.push_back(compare(task, "independent of partitioning: 5", first, 4096, 5));
-    return out;
+    return {{task, runs, CheckOutcome::passed, {}},
+            compare(task, "deterministic: the same again", first, {}, 1),
+            compare(task, "independent of chunking: 1 KiB", first, 1024, 1),
+            compare(task, "independent of chunking: 7 KiB", first, 7 * 1024, 1),
+            compare(task, "independent of partitioning: 5", first, 4096, 5)};
   }
 
  private:
@@ -89,13 +110,13 @@ class Checker {
       got = run(task, chunk_bytes, partitions);
     } catch (const Error& error) {
       if (error.code() == ErrorCode::cancelled) throw;
-      return {task, what, false, error.what()};
+      return {task, what, CheckOutcome::failed, error.what()};
     }
-    if (got == expected) return {task, what, true, {}};
+    if (got == expected) return {task, what, CheckOutcome::passed, {}};
     const auto differ = std::mismatch(expected.begin(), expected.end(), got.begin(), got.end());
     const auto at = static_cast<std::size_t>(differ.first - expected.begin());
     const auto start = at == 0 ? 0 : expected.rfind('\n', at - 1) + 1;
-    return {task, what, false,
+    return {task, what, CheckOutcome::failed,
             fmt::format("first difference: '{}' against '{}'", line_at(expected, start),
                         line_at(got, start))};
   }
@@ -114,14 +135,15 @@ class Checker {
 
 }  // namespace
 
-std::vector<CheckResult> check_plugin(const std::filesystem::path& file,
-                                      const plugin::PluginInfo& info,
-                                      const std::vector<plugin::Setting>& settings,
-                                      ProcessPoolExecutor& pool, const std::stop_token& stop) {
-  Checker checker(file, settings, pool, stop);
+std::vector<CheckResult> check_tasks(const std::filesystem::path& file,
+                                     const std::vector<plugin::TaskInfo>& tasks,
+                                     const std::vector<plugin::Setting>& settings,
+                                     ProcessPoolExecutor& pool, const std::stop_token& stop) {
+  refuse_undeclared(tasks, settings);
+  Checker checker(file, pool, stop);
   std::vector<CheckResult> out;
-  for (const plugin::TaskInfo& each : info.tasks) {
-    const auto results = checker.check(each.name);
+  for (const plugin::TaskInfo& each : tasks) {
+    const auto results = checker.check(each, settings);
     out.insert(out.end(), results.begin(), results.end());
   }
   return out;

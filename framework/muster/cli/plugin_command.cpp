@@ -1,5 +1,3 @@
-#include <iostream>
-
 #include <fmt/format.h>
 
 #include <muster/base/error.hpp>
@@ -19,12 +17,13 @@ namespace {
 
 constexpr const char* usage_text =
     R"(Usage: muster plugin list [--plugin-dir DIR]...
-       muster plugin check FILE.so [--set NAME=VALUE]...
+       muster plugin check PLUGIN[:TASK] [--set NAME=VALUE]... [--plugin-dir DIR]...
        muster plugin new NAME
 
   list   shows every task, its parameters, and the plugin it comes from
-  check  prints what a plugin says of itself, then runs its tasks over random text: the result
-         must not change from run to run, nor with the chunks or the partitions
+  check  prints what a plugin says of itself, then runs its tasks, or the one named, over random
+         text: the result must not change from run to run, nor with the chunks or the partitions.
+         PLUGIN is a plugin's name or path/to/plugin.so; --set is for the tasks that know NAME
   new    writes a plugin project into the directory NAME
 )";
 
@@ -40,9 +39,9 @@ void print_task(const plugin::TaskInfo& task) {
   }
 }
 
-int list(const std::vector<std::string>& directories, ProcessPoolExecutor& pool,
-         const std::stop_token& stop) {
-  const std::vector<std::filesystem::path> given(directories.begin(), directories.end());
+using Paths = std::vector<std::filesystem::path>;
+
+int list(const Paths& given, ProcessPoolExecutor& pool, const std::stop_token& stop) {
   const auto inspector = jobs::pool_inspector(pool, stop);
   int code = 0;
   for (const auto& file : plugin::plugin_files(plugin::plugin_directories(given))) {
@@ -59,23 +58,45 @@ int list(const std::vector<std::string>& directories, ProcessPoolExecutor& pool,
   return code;
 }
 
-int check(const std::string& name, const std::vector<plugin::Setting>& settings,
+const char* to_text(CheckOutcome outcome) {
+  switch (outcome) {
+    case CheckOutcome::passed:
+      return "ok";
+    case CheckOutcome::failed:
+      return "FAILED";
+    case CheckOutcome::skipped:
+      return "skipped";
+  }
+  return "";
+}
+
+int print_results(const std::vector<CheckResult>& results) {
+  std::size_t passed = 0;
+  std::size_t failed = 0;
+  for (const CheckResult& each : results) {
+    fmt::print("  {:<7} {}: {}{}{}\n", to_text(each.outcome), each.task, each.what,
+               each.detail.empty() ? "" : "; ", each.detail);
+    passed += each.outcome == CheckOutcome::passed ? 1 : 0;
+    failed += each.outcome == CheckOutcome::failed ? 1 : 0;
+  }
+  if (failed != 0) return static_cast<int>(ExitCode::job_failed);
+  if (passed != 0) return 0;
+  throw Error(ErrorCode::usage, "no task was checked", "give --set NAME=VALUE");
+}
+
+int check(const std::string& name, const std::vector<plugin::Setting>& settings, const Paths& given,
           ProcessPoolExecutor& pool, const std::stop_token& stop) {
   const plugin::TaskName parsed = plugin::parse_task_name(name);
-  const auto file = plugin::find_plugin(parsed, plugin::plugin_directories({}));
-  const plugin::PluginInfo info = jobs::pool_inspector(pool, stop).describe(file);
+  const auto inspector = jobs::pool_inspector(pool, stop);
+  const auto file = plugin::find_plugin(parsed, plugin::plugin_directories(given));
+  plugin::PluginInfo info = inspector.describe(file);
+  if (!parsed.task.empty()) info.tasks = {jobs::resolve_task(name, given, inspector).task};
   fmt::print("plugin    {} {}\nfile      {}\nABI       {}\nSDK       {}\ncompiler  {}\n", info.name,
              info.version, file.string(), info.abi_version, info.sdk_version, info.compiler);
   fmt::print("tasks\n");
   for (const plugin::TaskInfo& each : info.tasks) print_task(each);
-  bool sound = true;
   fmt::print("checks\n");
-  for (const CheckResult& each : check_plugin(file, info, settings, pool, stop)) {
-    fmt::print("  {:<6} {}: {}{}{}\n", each.passed ? "ok" : "FAILED", each.task, each.what,
-               each.detail.empty() ? "" : "; ", each.detail);
-    sound = sound && each.passed;
-  }
-  return sound ? 0 : static_cast<int>(ExitCode::job_failed);
+  return print_results(check_tasks(file, info.tasks, settings, pool, stop));
 }
 
 int make_new(const std::string& name) {
@@ -113,30 +134,57 @@ std::string one_argument(const std::vector<std::string>& arguments, const char* 
               fmt::format("muster plugin {}", form));
 }
 
+void refuse_option(const po::variables_map& values, const char* name, const std::string& command) {
+  if (values.count(name) == 0) return;
+  throw Error(ErrorCode::usage, fmt::format("'muster plugin {}' takes no --{}", command, name),
+              "see 'muster plugin --help'");
+}
+
+// What loads plugins, in processes that can be stopped.
+int run_in_pool(const po::variables_map& values, const std::vector<std::string>& words) {
+  const std::vector<std::string> named = texts(values, "plugin-dir");
+  const Paths directories(named.begin(), named.end());
+  std::vector<plugin::Setting> settings;
+  for (const std::string& each : texts(values, "set")) settings.push_back(parse_setting(each));
+  const StopSignals signals;
+  try {
+    ProcessPoolExecutor pool({.prefetch = 0});
+    if (words[0] == "list") return list(directories, pool, signals.token());
+    return check(one_argument(words, "check FILE.so"), settings, directories, pool,
+                 signals.token());
+  } catch (const Error& error) {
+    const Ending ending = ending_of(error, signals);
+    print_error(ending.error);
+    return ending.exit_code;
+  }
+}
+
 }  // namespace
 
 int plugin_command(const std::vector<std::string>& arguments) {
   const auto values = parse_options(arguments, option_table(), "arguments", "muster plugin");
   const std::vector<std::string> words = texts(values, "arguments");
-  if (values.count("help") != 0 || words.empty()) {
-    if (values.count("help") == 0) {
-      say(usage_text);
-      return static_cast<int>(ExitCode::usage);
-    }
+  if (values.count("help") != 0) {
     fmt::print("{}", usage_text);
     return 0;
   }
-  if (words[0] == "new") return make_new(one_argument(words, "new NAME"));
+  if (words.empty()) {
+    say(usage_text);
+    return static_cast<int>(ExitCode::usage);
+  }
+  if (words[0] == "new") {
+    for (const char* each : {"set", "plugin-dir"}) refuse_option(values, each, "new");
+    return make_new(one_argument(words, "new NAME"));
+  }
   if (words[0] != "list" && words[0] != "check") {
     throw Error(ErrorCode::usage, fmt::format("no command 'plugin {}'", words[0]),
                 "see 'muster plugin --help'");
   }
-  const StopSignals signals;
-  ProcessPoolExecutor pool({.prefetch = 0});
-  if (words[0] == "list") return list(texts(values, "plugin-dir"), pool, signals.token());
-  std::vector<plugin::Setting> settings;
-  for (const std::string& each : texts(values, "set")) settings.push_back(parse_setting(each));
-  return check(one_argument(words, "check FILE.so"), settings, pool, signals.token());
+  if (words[0] == "list") {
+    refuse_option(values, "set", "list");
+    if (words.size() > 1) throw Error(ErrorCode::usage, "'muster plugin list' takes no argument");
+  }
+  return run_in_pool(values, words);
 }
 
 }  // namespace muster::cli

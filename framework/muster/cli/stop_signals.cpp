@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <muster/base/error.hpp>
+#include <muster/cli/exit_code.hpp>
 #include <muster/cli/stop_signals.hpp>
 
 namespace muster::cli {
@@ -51,6 +52,13 @@ void StopSignals::watch() {
     received_.store(signal);
     source_.request_stop();
   }
+}
+
+Ending ending_of(const Error& error, const StopSignals& signals) {
+  if (error.code() != ErrorCode::cancelled || signals.received() == 0) {
+    return {error, static_cast<int>(exit_code_of(error.code()))};
+  }
+  return {Error(ErrorCode::cancelled, "interrupted"), 128 + signals.received()};
 }
 
 }  // namespace muster::cli

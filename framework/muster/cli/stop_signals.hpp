@@ -4,6 +4,7 @@
 #include <stop_token>
 #include <thread>
 
+#include <muster/base/error.hpp>
 #include <muster/base/file.hpp>
 
 namespace muster::cli {
@@ -34,5 +35,14 @@ class StopSignals {
   UniqueFd quit_;
   std::thread thread_;
 };
+
+/// How a command ends that threw.
+struct Ending {
+  Error error;
+  int exit_code;
+};
+
+/// An interrupt is reported as such, with 128 + its signal; whatever else by the error's code.
+Ending ending_of(const Error& error, const StopSignals& signals);
 
 }  // namespace muster::cli
