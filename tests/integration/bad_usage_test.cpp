@@ -53,7 +53,8 @@ TEST_F(BadUsage, NumbersThatAreNone) {
                    {"--partitions", "is not"});
   }
   expect_refused("run wordcount text -o out --partitions 65537", {"--partitions 65537", "65536"});
-  expect_refused("run wordcount text -o out -j 5000", {"5000", "4096"});
+  expect_refused("run wordcount text -o out -j 5000",
+                 {"5000 processes are too many", "give 1 to 4096"});
 }
 
 TEST_F(BadUsage, SizesThatAreNone) {
@@ -96,6 +97,8 @@ TEST_F(BadUsage, UnknownTasks) {
                  {"no plugin provides a task 'wordcuont'", "did you mean 'wordcount'?"});
   expect_refused("run entirely-different text -o out",
                  {"no plugin provides a task 'entirely-different'", "were looked for in"});
+  expect_refused("run wordcuont:wordcount text -o out",
+                 {"no plugin is named 'wordcuont'", "did you mean 'wordcount'?"});
   expect_refused("run wordcount:count text -o out",
                  {"plugin 'wordcount' has no task 'count'", "its tasks are: wordcount"});
   expect_refused("run ./wordcount.so text -o out", {"plugin './wordcount.so' not found"});

@@ -85,6 +85,68 @@ TEST_F(Report, JsonToldOfUsageErrorsEndsWithASummaryToo) {
   EXPECT_EQ(end["error"]["code"], "usage");
 }
 
+TEST_F(Report, JsonToldOfAnOptionThatIsWrongIsASummary) {
+  for (const char* wrong : {"--partitions=x", "-j0", "--chunk-size=0", "--set=x", "--frobnicate"}) {
+    const Finished elsewhere = muster({"run", "wordcount", "--json", "text", wrong, "-o", "out"});
+    const Finished here = muster({"run", "wordcount", "--json", "text", wrong});
+    EXPECT_EQ(elsewhere.exit_code, 2) << elsewhere.text();
+    EXPECT_EQ(here.exit_code, 2) << here.text();
+    for (const std::string& stream : {elsewhere.out, here.err}) {
+      const std::vector<Json> all = events(stream);
+      ASSERT_EQ(all.size(), 1U) << wrong;
+      EXPECT_EQ(all[0]["event"], "summary");
+      EXPECT_EQ(all[0]["exit_code"], 2);
+      EXPECT_EQ(all[0]["error"]["code"], "usage");
+    }
+  }
+}
+
+TEST_F(Report, JsonEndsWithASummaryIfTheReaderOfTheResultLeaves) {
+  std::string text;
+  for (int i = 0; i < 100'000; ++i) text += fmt::format("word-{}\n", i);
+  write("text", text);
+  output_of(shell("\"$MUSTER\" run wordcount --json text 2> events | head -n 1"));
+  const Json end = events(read(path("events"))).back();
+  EXPECT_EQ(end["event"], "summary");
+  EXPECT_EQ(end["outcome"], "cancelled");
+  EXPECT_EQ(end["exit_code"], 141);
+}
+
+// Whatever is thrown, the standard library's exceptions too.
+TEST_F(Report, JsonEndsWithASummaryInADirectoryThatIsGone) {
+  const Finished result =
+      run(shell("mkdir d; cd d; rmdir ../d; exec \"$MUSTER\" run wordcount --json ../text -o out"));
+  EXPECT_EQ(result.exit_code, 1) << result.text();
+  const Json end = events(result.out).back();
+  EXPECT_EQ(end["event"], "summary");
+  EXPECT_EQ(end["exit_code"], 1);
+}
+
+TEST_F(Report, ADryRunHasAJsonForm) {
+  const Finished result = muster({"run", "wordcount", "--dry-run", "--json", "--chunk-size", "4",
+                                  "-j", "3", "--set", "case=lower", "text"});
+  expect_ok(result);
+  EXPECT_EQ(result.err, "");
+  const std::vector<Json> all = events(result.out);
+  ASSERT_EQ(all.size(), 4U) << result.out;
+  EXPECT_EQ(all[0]["event"], "planned");
+  EXPECT_EQ(all[0]["workers"], 3);
+  EXPECT_EQ(all[0]["settings"]["case"], "lower");
+  EXPECT_EQ(all[2]["event"], "chunk");
+  EXPECT_EQ(all[2]["chunk"], 1);
+  EXPECT_EQ(all[2]["ranges"][0]["file"], "text");
+  EXPECT_EQ(all[2]["ranges"][0]["offset"], 4);
+  EXPECT_EQ(all[2]["ranges"][0]["bytes"], 4);
+  EXPECT_EQ(all[3]["event"], "summary");
+  EXPECT_EQ(all[3]["outcome"], "planned");
+}
+
+TEST_F(Report, ADryRunThatFailsEndsItsJsonWithASummary) {
+  const Finished result = muster({"run", "wordcount", "--dry-run", "--json", "missing"});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_EQ(events(result.out).back()["error"]["code"], "usage");
+}
+
 TEST_F(Report, JsonSurvivesNamesThatAreNotUtf8) {
   write("bad\xff", "x\n");
   const Finished result = muster({"run", "wordcount", "--json", "bad\xff\xfe", "-o", "out"});

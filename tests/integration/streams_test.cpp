@@ -33,6 +33,18 @@ TEST_F(Streams, AReaderThatLeavesEndsTheProgramQuietly) {
   }
 }
 
+TEST_F(Streams, AReaderOfAPlanThatLeavesEndsTheProgramQuietly) {
+  for (const char* form : {"", "--json"}) {
+    const Finished result =
+        run_limited(fmt::format("rm -f gone; {{ until [ -e gone ]; do :; done; "
+                                "\"$MUSTER\" run wordcount text --dry-run {}; echo $? > code; }} | "
+                                "{{ exec <&-; : > gone; }}",
+                                form));
+    EXPECT_EQ(result.err, "");
+    EXPECT_EQ(read(path("code")), "141\n") << form;
+  }
+}
+
 TEST_F(Streams, AFullStandardOutputFailsTheJob) {
   for (const char* task : {"wordcount", "grep --set pattern=1"}) {
     expect_error(run(shell(fmt::format("exec \"$MUSTER\" run {} -q text > /dev/full", task))), 1,

@@ -17,18 +17,27 @@ class JsonView final : public JobView {
  public:
   explicit JsonView(int fd) : fd_(fd) {}
 
-  void planned(const observe::JobPlanned& plan) override {
-    emit({{"schema", 1},
-          {"event", "planned"},
-          {"task", plan.task},
-          {"plugin", plan.plugin},
-          {"files", plan.files},
-          {"input_bytes", plan.input_bytes},
-          {"chunks", plan.chunks},
-          {"chunk_bytes_smallest", plan.chunk_bytes_smallest},
-          {"chunk_bytes_largest", plan.chunk_bytes_largest},
-          {"partitions", plan.partitions},
-          {"workers", plan.workers}});
+  void planned(const observe::JobPlanned& plan) override { emit(planned_event(plan)); }
+
+  std::string explain(const jobs::Plan& plan) const override {
+    Json planned = planned_event(describe(plan));
+    planned["memory_bytes"] = plan.memory_bytes;
+    planned["settings"] = Json::object();
+    for (const plugin::Setting& each : plan.task.settings) {
+      planned["settings"][each.name] = each.value;
+    }
+    std::string out = line(planned);
+    for (std::size_t i = 0; i < plan.chunks.size(); ++i) {
+      Json ranges = Json::array();
+      for (const mapreduce::Range& each : plan.chunks[i]) {
+        ranges.push_back({{"file", plan.files[each.file].name},
+                          {"offset", each.offset},
+                          {"bytes", each.length}});
+      }
+      out += line({{"schema", 1}, {"event", "chunk"}, {"chunk", i}, {"ranges", ranges}});
+    }
+    return out +
+           line({{"schema", 1}, {"event", "summary"}, {"outcome", "planned"}, {"exit_code", 0}});
   }
 
   void progress(const observe::StageProgress& now) override {
@@ -92,7 +101,32 @@ class JsonView final : public JobView {
     if (fd_ != STDERR_FILENO) print_error(error);
   }
 
+  void reader_left(int exit_code) override {
+    // Where the events go to the same reader, it has left them as well.
+    if (fd_ == STDOUT_FILENO) return;
+    failed(Error(ErrorCode::cancelled, "the reader of standard output has left"), exit_code);
+  }
+
  private:
+  static Json planned_event(const observe::JobPlanned& plan) {
+    return {{"schema", 1},
+            {"event", "planned"},
+            {"task", plan.task},
+            {"plugin", plan.plugin},
+            {"files", plan.files},
+            {"input_bytes", plan.input_bytes},
+            {"chunks", plan.chunks},
+            {"chunk_bytes_smallest", plan.chunk_bytes_smallest},
+            {"chunk_bytes_largest", plan.chunk_bytes_largest},
+            {"partitions", plan.partitions},
+            {"workers", plan.workers}};
+  }
+
+  // Names and messages may hold any bytes; those that are not UTF-8 are replaced.
+  static std::string line(const Json& event) {
+    return event.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  }
+
   static void add_retries(const jobs::StageReport& stage, Json& retries) {
     for (std::size_t i = 0; i < scheduling::failure_cause_count; ++i) {
       const auto cause = static_cast<scheduling::FailureCause>(i);
@@ -103,11 +137,9 @@ class JsonView final : public JobView {
   }
 
   void emit(const Json& event) {
-    // Names and messages may hold any bytes; those that are not UTF-8 are replaced.
-    const std::string text = event.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
     if (broken_) return;
     try {
-      write_all(fd_, text, fd_ == 1 ? "standard output" : "standard error");
+      write_all(fd_, line(event), fd_ == 1 ? "standard output" : "standard error");
     } catch (const Error& error) {
       // Whoever read the events has gone; the job itself goes on.
       broken_ = true;

@@ -1,12 +1,12 @@
-#include <cerrno>
+#include <algorithm>
 #include <csignal>
 #include <iostream>
+#include <system_error>
 
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <muster/base/error.hpp>
-#include <muster/base/file.hpp>
 #include <muster/base/temp_dir.hpp>
 #include <muster/base/units.hpp>
 #include <muster/cli/commands.hpp>
@@ -23,9 +23,6 @@ namespace {
 
 struct RunOptions {
   jobs::JobSpec spec;
-  bool json = false;
-  bool quiet = false;
-  bool verbose = false;
   bool dry_run = false;
 };
 
@@ -51,7 +48,8 @@ po::options_description option_table() {
       "look for plugins here first; may be given several times");
   add("overwrite", "replace an earlier output in DIR");
   add("dry-run", "print the plan and stop");
-  add("json", "report as JSON lines, to standard output with -o, else to standard error");
+  add("json",
+      "report as JSON lines, to standard output with -o or --dry-run, else to standard error");
   add("quiet,q", "print errors only");
   add("verbose,v", "say more");
   add("help,h", "print this text");
@@ -65,7 +63,8 @@ void print_help(const po::options_description& options) {
     if (each->long_name() != "arguments") shown.add(each);
   }
   std::cout << "Usage: muster run TASK FILE... [options]\n\n"
-               "TASK is a task's name (wordcount), PLUGIN:TASK, or path/to/plugin.so:TASK.\n"
+               "TASK is a plugin's or a task's name (wordcount), PLUGIN:TASK, or\n"
+               "path/to/plugin.so:TASK.\n"
                "FILE is a file, a directory (all files below it), a quoted pattern, or - for\n"
                "standard input.\n\n"
             << shown;
@@ -107,36 +106,8 @@ RunOptions read_options(const po::variables_map& values) {
     }
   }
   spec.overwrite = values.count("overwrite") != 0;
-  out.json = values.count("json") != 0;
-  out.quiet = values.count("quiet") != 0;
-  out.verbose = values.count("verbose") != 0;
   out.dry_run = values.count("dry-run") != 0;
   return out;
-}
-
-void print_plan(const jobs::Plan& plan) {
-  constexpr std::size_t chunks_shown = 20;
-  const observe::JobPlanned summary = describe(plan);
-  fmt::print("task        {} of plugin {} {} ({})\n", plan.info.name, plan.plugin_name,
-             plan.plugin_version, plan.task.plugin.string());
-  for (const plugin::Setting& each : plan.task.settings) {
-    fmt::print("setting     {}={}\n", each.name, each.value);
-  }
-  fmt::print("input       {} in {} files\n", format_bytes(summary.input_bytes),
-             format_count(summary.files));
-  fmt::print("processes   {}, {} of memory each\n", plan.workers, format_bytes(plan.memory_bytes));
-  fmt::print("partitions  {}\n", summary.partitions);
-  fmt::print("chunks      {}\n", plan.chunks.size());
-  for (std::size_t i = 0; i < std::min(plan.chunks.size(), chunks_shown); ++i) {
-    const mapreduce::Range& first = plan.chunks[i].front();
-    fmt::print(
-        "  {:>4}  {:>10}  '{}' from byte {}{}\n", i + 1, format_bytes(bytes_of(plan.chunks[i])),
-        plan.files[first.file].name, first.offset,
-        plan.chunks[i].size() > 1 ? fmt::format(" and {} more", plan.chunks[i].size() - 1) : "");
-  }
-  if (plan.chunks.size() > chunks_shown) {
-    fmt::print("  ... and {} more\n", plan.chunks.size() - chunks_shown);
-  }
 }
 
 int end_by(int signal) {
@@ -145,47 +116,87 @@ int end_by(int signal) {
   return 128 + signal;  // blocked or ignored by whoever started us
 }
 
-int run_job(const RunOptions& options) {
-  const StopSignals signals;
-  ::signal(SIGPIPE, SIG_IGN);
-  const auto view = options.json
-                        ? make_json_view(options.spec.output ? STDOUT_FILENO : STDERR_FILENO)
-                        : make_text_view({options.quiet, options.verbose});
-  try {
-    ProcessPoolExecutor pool({.max_workers = options.spec.workers, .prefetch = 0});
-    jobs::LocalJobs local(pool, *view, signals.token());
-    if (options.dry_run) {
-      local.explain(options.spec, print_plan);
-      return 0;
-    }
-    const auto check_stop = [&] {
+int run_job(const RunOptions& options, JobView& view, const StopSignals& signals) {
+  const auto write = [&](std::string_view bytes) {
+    write_result(bytes, [&] {
       if (signals.received() != 0) throw Error(ErrorCode::cancelled, "cancelled");
-    };
-    const jobs::JobReport report =
-        local.run(options.spec, [&](std::string_view bytes) { write_result(bytes, check_stop); });
-    view->succeeded(report, options.spec.output ? options.spec.output->string() : "");
+    });
+  };
+  jobs::check_workers(options.spec.workers);
+  ProcessPoolExecutor pool({.max_workers = options.spec.workers, .prefetch = 0});
+  jobs::LocalJobs local(pool, view, signals.token());
+  if (options.dry_run) {
+    local.explain(options.spec, [&](const jobs::Plan& plan) { write(view.explain(plan)); });
     return 0;
+  }
+  const jobs::JobReport report = local.run(options.spec, write);
+  view.succeeded(report, options.spec.output ? options.spec.output->string() : "");
+  return 0;
+}
+
+// Whatever happens from here on, the view is told.
+template <class Body>
+int run_with(JobView& view, const StopSignals& signals, Body&& body) {
+  const auto fail = [&](const Error& error) {
+    const Ending ending = ending_of(error, signals);
+    view.failed(ending.error, ending.exit_code);
+    return ending.exit_code;
+  };
+  try {
+    return body();
   } catch (const ReaderGone&) {
+    view.reader_left(128 + SIGPIPE);
     return end_by(SIGPIPE);
   } catch (const Error& error) {
-    const bool interrupted = error.code() == ErrorCode::cancelled && signals.received() != 0;
-    const int code =
-        interrupted ? 128 + signals.received() : static_cast<int>(exit_code_of(error.code()));
-    view->failed(interrupted ? Error(ErrorCode::cancelled, "interrupted") : error, code);
-    return code;
+    return fail(error);
+  } catch (const std::system_error& error) {
+    return fail(Error(ErrorCode::io, error.what()));
+  } catch (const std::exception& error) {
+    return fail(Error(ErrorCode::broken, error.what()));
   }
+}
+
+// Of a command line that cannot be parsed: then too somebody may wait for the summary.
+bool names_option(const std::vector<std::string>& arguments, std::string_view name,
+                  std::string_view letter = {}) {
+  const auto end = std::find(arguments.begin(), arguments.end(), "--");
+  return std::any_of(arguments.begin(), end, [&](const std::string& each) {
+    return each.substr(0, each.find('=')) == name || (!letter.empty() && each.starts_with(letter));
+  });
+}
+
+int events_fd(bool output, bool dry_run) {
+  return output || dry_run ? STDOUT_FILENO : STDERR_FILENO;
+}
+
+std::unique_ptr<JobView> make_view(const po::variables_map& values) {
+  const auto given = [&](const char* name) { return values.count(name) != 0; };
+  if (given("json")) return make_json_view(events_fd(given("output"), given("dry-run")));
+  return make_text_view({.quiet = given("quiet"), .verbose = given("verbose")});
 }
 
 }  // namespace
 
 int run_command(const std::vector<std::string>& arguments) {
   const po::options_description options = option_table();
-  const auto values = parse_options(arguments, options, "arguments", "muster run");
+  ::signal(SIGPIPE, SIG_IGN);
+  po::variables_map values;
+  try {
+    values = parse_options(arguments, options, "arguments", "muster run");
+  } catch (const Error& error) {
+    if (!names_option(arguments, "--json")) throw;
+    const bool output = names_option(arguments, "--output", "-o");
+    const int code = static_cast<int>(exit_code_of(error.code()));
+    make_json_view(events_fd(output, names_option(arguments, "--dry-run")))->failed(error, code);
+    return code;
+  }
   if (values.count("help") != 0) {
     print_help(options);
     return 0;
   }
-  return run_job(read_options(values));
+  const StopSignals signals;
+  const auto view = make_view(values);
+  return run_with(*view, signals, [&] { return run_job(read_options(values), *view, signals); });
 }
 
 }  // namespace muster::cli

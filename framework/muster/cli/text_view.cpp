@@ -88,6 +88,32 @@ class TextView final : public JobView {
                      options_.verbose ? message : message.substr(0, message.find('\n'))));
   }
 
+  std::string explain(const jobs::Plan& plan) const override {
+    constexpr std::size_t chunks_shown = 20;
+    const observe::JobPlanned summary = describe(plan);
+    std::string out = fmt::format("task        {} of plugin {} {} ({})\n", plan.info.name,
+                                  plan.plugin_name, plan.plugin_version, plan.task.plugin.string());
+    for (const plugin::Setting& each : plan.task.settings) {
+      out += fmt::format("setting     {}={}\n", each.name, each.value);
+    }
+    out += fmt::format(
+        "input       {} in {} files\nprocesses   {}, {} of memory each\n"
+        "partitions  {}\nchunks      {}\n",
+        format_bytes(summary.input_bytes), format_count(summary.files), plan.workers,
+        format_bytes(plan.memory_bytes), summary.partitions, plan.chunks.size());
+    for (std::size_t i = 0; i < std::min(plan.chunks.size(), chunks_shown); ++i) {
+      const mapreduce::Chunk& chunk = plan.chunks[i];
+      const mapreduce::Range& first = chunk.front();
+      out += fmt::format("  {:>4}  {:>10}  '{}' from byte {}{}\n", i + 1,
+                         format_bytes(bytes_of(chunk)), plan.files[first.file].name, first.offset,
+                         chunk.size() > 1 ? fmt::format(" and {} more", chunk.size() - 1) : "");
+    }
+    if (plan.chunks.size() > chunks_shown) {
+      out += fmt::format("  ... and {} more\n", plan.chunks.size() - chunks_shown);
+    }
+    return out;
+  }
+
   void succeeded(const jobs::JobReport& report, const std::string& output) override {
     if (options_.quiet) return;
     if (options_.verbose) print_stages(report);
@@ -104,6 +130,8 @@ class TextView final : public JobView {
     clear();
     print_error(error);
   }
+
+  void reader_left(int /*exit_code*/) override { clear(); }
 
  private:
   void print_stages(const jobs::JobReport& report) {

@@ -11,8 +11,12 @@ namespace muster::cli {
 /// Shows a job to its user while it runs, and its end.
 class JobView : public observe::JobObserver {
  public:
+  /// What a dry run prints on standard output, all of it.
+  virtual std::string explain(const jobs::Plan& plan) const = 0;
   virtual void succeeded(const jobs::JobReport& report, const std::string& output) = 0;
   virtual void failed(const Error& error, int exit_code) = 0;
+  /// The reader of the result left, which is its right: people are told nothing.
+  virtual void reader_left(int exit_code) = 0;
 };
 
 struct ViewOptions {
@@ -25,7 +29,7 @@ struct ViewOptions {
 std::unique_ptr<JobView> make_text_view(ViewOptions options);
 
 /// For programs: JSON lines on the file descriptor, each with "schema" and "event"; the last one is
-/// the summary, however the job ended.
+/// the summary, however the job ended, as long as somebody reads them.
 std::unique_ptr<JobView> make_json_view(int fd);
 
 }  // namespace muster::cli
