@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include <muster/base/adaptive_spin.hpp>
 #include <muster/executors/child_handle.hpp>
 #include <muster/executors/process_pool.hpp>
 #include <muster/executors/task_table.hpp>

@@ -2,9 +2,9 @@
 #include <utility>
 
 #include <muster/base/assert.hpp>
+#include <muster/base/futex.hpp>
 #include <muster/executors/error_codec.hpp>
 #include <muster/executors/task_channel.hpp>
-#include <muster/executors/wakeup.hpp>
 
 namespace muster::detail {
 
@@ -74,7 +74,7 @@ void TaskChannel::wake_child(ChildSleep reason) {
   if (header_.child_sleeps.load(std::memory_order_relaxed) != reason) return;
   std::uint32_t expected = reason;
   if (header_.child_sleeps.compare_exchange_strong(expected, child_awake)) {
-    futex_wake(header_.child_sleeps);
+    futex_wake_one_shared(header_.child_sleeps);
   }
 }
 

@@ -146,7 +146,7 @@ void TaskProcess::sleep_until(ChildSleep reason, Ready ready) {
     header_.child_sleeps.store(reason, std::memory_order_relaxed);
     std::atomic_thread_fence(std::memory_order_seq_cst);
     const bool is_ready = ready();
-    if (!is_ready) futex_wait(header_.child_sleeps, reason);
+    if (!is_ready) futex_wait_shared(header_.child_sleeps, reason);
     header_.child_sleeps.store(child_awake, std::memory_order_relaxed);
     if (is_ready || ready()) return;
   }

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <muster/base/adaptive_spin.hpp>
 #include <muster/executors/frame.hpp>
 #include <muster/executors/ring.hpp>
 #include <muster/executors/shared_area.hpp>

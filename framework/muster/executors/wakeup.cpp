@@ -1,22 +1,12 @@
 #include <cerrno>
+#include <cstdint>
 
-#include <linux/futex.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <muster/base/assert.hpp>
 #include <muster/executors/wakeup.hpp>
 
 namespace muster::detail {
-
-void futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t expected) {
-  // No timeout: only task processes sleep here, and the kernel kills them when the zygote ends.
-  ::syscall(SYS_futex, &word, FUTEX_WAIT, expected, nullptr, nullptr, 0);
-}
-
-void futex_wake(std::atomic<std::uint32_t>& word) {
-  ::syscall(SYS_futex, &word, FUTEX_WAKE, 1, nullptr, nullptr, 0);
-}
 
 void signal_eventfd(int fd) {
   const std::uint64_t one = 1;
