@@ -1,4 +1,6 @@
 // Tasks that fail while they run: each costs its job, with a message that says where, or nothing.
+#include <regex>
+
 #include <fmt/format.h>
 
 #include "support/muster_test.hpp"
@@ -50,6 +52,23 @@ TEST_F(FaultyTask, ACrashInASecondFileAndALaterChunkNamesThem) {
 
 TEST_F(FaultyTask, ASilentExitIsACrash) {
   expect_fails("exit", {"failed 3 times", "exited with code 0 while it ran the task"});
+}
+
+// Of several chunks that fail at about the same time, the one that is named is the one described.
+TEST_F(FaultyTask, TheReportIsOfOneFailure) {
+  std::string text;
+  for (int i = 0; i < 40; ++i) text += "BOOM 678901\n";  // 12 bytes, so each is a chunk
+  write("booms", text);
+  for (int round = 0; round < 10; ++round) {
+    const Finished result = muster({"run", "-q", plugin("faulty"), "--set", "fault=throw", "-j",
+                                    "8", "--chunk-size", "12", "booms"});
+    EXPECT_EQ(result.exit_code, 1);
+    std::smatch found;
+    ASSERT_TRUE(std::regex_search(result.err, found,
+                                  std::regex("bytes ([0-9]+) to [0-9]+\\)[^\n]*, byte ([0-9]+)")))
+        << result.err;
+    EXPECT_EQ(found[1], found[2]) << result.err;
+  }
 }
 
 TEST_F(FaultyTask, AThrowInReduceNamesThePartition) {

@@ -1,4 +1,6 @@
 // kill -9 of task processes in the middle of their work: the same result, every loss counted.
+#include <set>
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -54,6 +56,38 @@ TEST_F(Kill, EachOfTenKillsCostsOneAttempt) {
   std::string expected;
   for (unsigned i = 0; i < kills; ++i) expected += fmt::format("BOOM {}\t1\n", i);
   EXPECT_EQ(result.out, expected + "line\t100\n");
+}
+
+// Whatever a process does when it is killed: loading a plugin, starting, waiting for work.
+TEST_F(Kill, TenProcessesKilledAsSoonAsTheyAreSeenLeaveTheResultAsItIs) {
+  std::string text;
+  for (int i = 0; i < 1000; ++i) text += fmt::format("BOOM {}\n", i % 50);
+  write("text", text);
+  const std::string expected = output_of(command({"run", plugin("faulty"), "-q", "text"}));
+  Running running(command({"run", plugin("faulty"), "-q", "-j", "2", "--chunk-size", "100", "--set",
+                           "fault=slow", "text"}));
+  std::set<pid_t> killed;
+  ASSERT_TRUE(eventually([&] {
+    for (const pid_t each : task_processes()) {
+      if (killed.size() < 10 && killed.insert(each).second) ::kill(each, SIGKILL);
+    }
+    return killed.size() == 10;
+  }));
+  const Finished result = running.wait();
+  expect_ok(result);
+  EXPECT_EQ(result.out, expected);
+}
+
+TEST_F(Kill, FewFileDescriptorsMeanFewerProcessesAndTheSameResult) {
+  std::string text;
+  for (int i = 0; i < 500; ++i) text += fmt::format("BOOM {}\n", i % 50);
+  write("text", text);
+  const std::string expected = output_of(command({"run", plugin("faulty"), "-q", "text"}));
+  const std::string limited = fmt::format(
+      "ulimit -n 64; \"$MUSTER\" run '{}' -q --set fault=slow -j 64 --chunk-size 64 "
+      "--partitions 20 text",
+      plugin("faulty"));
+  EXPECT_EQ(output_of(shell(limited)), expected);
 }
 
 // Kills at random moments, of processes that are seen to have the file of an attempt open.

@@ -8,6 +8,9 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <muster/base/clock.hpp>
+#include <muster/base/random.hpp>
+
 #include "support/muster_test.hpp"
 
 namespace muster::testing {
@@ -119,6 +122,28 @@ TEST_F(Signals, WaitingForAWriterOfANamedPipeEndsOnInterrupt) {
   const Finished result = running.wait();
   EXPECT_FALSE(result.timed_out);
   EXPECT_EQ(result.exit_code, 130) << result.text();
+}
+
+// At any moment: while processes start, or make their files. What is left behind is looked for
+// after the test.
+TEST_F(Signals, AnInterruptAtAnyMomentLeavesNoFileBehind) {
+  std::string text;
+  for (int i = 0; i < 3000; ++i) text += "one two three\n";
+  write("long", text);
+  Random random(1);
+  for (int round = 0; round < 25; ++round) {
+    Running running(command({"run", "wordcount", "-q", "-j", "8", "--partitions", "8",
+                             "--chunk-size", "256", "long", "-o", "out"}));
+    ASSERT_TRUE(eventually([this] { return has_made_its_temporary_directory(); }));
+    const auto until = Clock::now() + std::chrono::microseconds(random.below(60'000));
+    eventually([until] { return Clock::now() >= until; });
+    running.send(SIGINT);
+    const Finished result = running.wait();
+    if (result.exit_code == 0) std::filesystem::remove_all(path("out"));  // it was faster
+    ASSERT_TRUE(result.exit_code == 0 || result.exit_code == 130) << result.text();
+    ASSERT_EQ(names_in(tmp()), std::vector<std::string>()) << round;
+    ASSERT_EQ(names_in(work()), (std::vector<std::string>{"long", "many", "text"})) << round;
+  }
 }
 
 TEST_F(Signals, WaitingForAReaderOfTheResultEndsOnInterrupt) {

@@ -1,3 +1,4 @@
+#include <csignal>
 #include <cstring>
 #include <utility>
 
@@ -24,6 +25,22 @@ std::string describe(const WorkerDeath& death) {
 }
 
 }  // namespace
+
+bool WorkerDeath::own_doing() const noexcept {
+  switch (signal) {
+    case 0:
+    case SIGSEGV:
+    case SIGBUS:
+    case SIGFPE:
+    case SIGILL:
+    case SIGABRT:
+    case SIGTRAP:
+    case SIGSYS:
+      return true;
+    default:
+      return false;
+  }
+}
 
 RemoteError::RemoteError(ErrorCode code, const std::string& message, std::string hint,
                          std::vector<RemoteCause> chain)

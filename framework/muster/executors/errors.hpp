@@ -42,6 +42,10 @@ struct WorkerDeath {
   std::uint64_t system_time_us = 0;
   std::uint64_t position = 0;  ///< TaskContext::position() as the task left it
   std::string stderr_tail;     ///< the last lines the process wrote; may include earlier tasks'
+
+  /// It exited, or died of a signal that a process raises by its own doing, such as SIGSEGV. False:
+  /// somebody else sent the signal.
+  bool own_doing() const noexcept;
 };
 
 /// The process that ran the task ended before the task did.

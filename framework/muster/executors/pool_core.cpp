@@ -6,6 +6,7 @@
 
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 
 #include <muster/base/assert.hpp>
 #include <muster/base/cpu_count.hpp>
@@ -38,6 +39,16 @@ ProcessPoolOptions checked(ProcessPoolOptions options) {
   return options;
 }
 
+// Each process takes two descriptors here, and one more of each while it is being made.
+std::size_t workers_possible(std::size_t wanted) {
+  constexpr rlim_t for_others = 32;
+  constexpr rlim_t each = 4;
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return wanted;
+  const rlim_t room = limit.rlim_cur - std::min(limit.rlim_cur, for_others);
+  return std::clamp<std::size_t>(room / each, 1, wanted);
+}
+
 UniqueFd make_epoll(int wake, int zygote) {
   UniqueFd events(::epoll_create1(EPOLL_CLOEXEC));
   if (!events) throw system_error(errno, "cannot make the pool's epoll");
@@ -59,7 +70,7 @@ PoolCore::PoolCore(ProcessPoolOptions options)
       spin_pays_(usable_cpus() > 1),
       zygote_(connect_to_zygote()),
       wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      workers_max_(options_.max_workers),
+      workers_max_(workers_possible(options_.max_workers)),
       spin_(spin_pays_) {
   if (!wake_) throw system_error(errno, "cannot make the pool's eventfd");
   events_ = make_epoll(wake_.get(), zygote_.get());
@@ -180,6 +191,14 @@ std::vector<DoneCallbacks> PoolCore::cancel_unstarted() {
     if (auto callbacks = withdraw(task, false)) out.push_back(std::move(*callbacks));
   }
   return out;
+}
+
+bool PoolCore::await_killed(Duration timeout) {
+  std::unique_lock lock(mutex_);
+  return buried_.wait_for(lock, timeout, [this] {
+    return std::none_of(children_.begin(), children_.end(),
+                        [](const auto& child) { return child.second->killed(); });
+  });
 }
 
 void PoolCore::shutdown(bool wait, bool cancel_pending) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <exception>
@@ -51,6 +52,7 @@ class PoolCore final : public CancelHandler, public std::enable_shared_from_this
   void start();  ///< the pump; once
   SubmittedTask submit(TaskFunction function, Bytes argument, const RawTaskOptions& options);
   std::optional<TaskProgress> progress(TaskId task) const;
+  bool await_killed(Duration timeout);
   void shutdown(bool wait, bool cancel_pending);
   unsigned max_workers() const noexcept { return options_.max_workers; }
   std::vector<pid_t> worker_pids() const;
@@ -88,6 +90,7 @@ class PoolCore final : public CancelHandler, public std::enable_shared_from_this
   bool move_task(ChildHandle& from, ChildHandle& to);
   void close_idle();
   void requeue(ChildHandle& child);
+  void try_more_workers();
   void spawn_failed(const std::string& reason);
   void break_pool(const std::string& reason);
   void lose_zygote();
@@ -119,7 +122,9 @@ class PoolCore final : public CancelHandler, public std::enable_shared_from_this
   TaskTable tasks_;
   std::deque<TaskId> queue_;  // may hold ids of tasks that were cancelled
   std::map<std::uint64_t, std::unique_ptr<ChildHandle>> children_;
-  std::size_t workers_max_;  // less than asked for, if the machine refused more
+  std::size_t workers_max_;         // less than asked for, while the machine refuses more
+  TimePoint workers_retry_;         // when to ask for more again
+  std::condition_variable buried_;  // a process has ended
   bool closing_ = false;
   std::optional<std::string> broken_;
 
@@ -137,6 +142,8 @@ class PoolCore final : public CancelHandler, public std::enable_shared_from_this
   std::uint64_t cycles_ = 0;
   unsigned spawns_unanswered_ = 0;
   unsigned early_deaths_ = 0;
+  unsigned early_kills_ = 0;
+  unsigned unmanageable_ = 0;  // processes in a row that had to be given up
   bool zygote_lost_ = false;
   bool zygote_to_bury_ = false;
 

@@ -13,6 +13,7 @@ namespace {
 
 /// More requests at a time would fill the socket to the zygote.
 constexpr unsigned spawns_unanswered_max = 16;
+constexpr Duration workers_retry_after = std::chrono::seconds(5);
 
 }  // namespace
 
@@ -87,6 +88,7 @@ void PoolCore::send(ChildHandle& child, TaskId id, TaskRecord& record) {
 }
 
 void PoolCore::dispatch_queue() {
+  try_more_workers();
   while (!queue_.empty()) {
     const TaskId id = queue_.front();
     TaskRecord* record = tasks_.find(id);
@@ -156,12 +158,20 @@ void PoolCore::requeue(ChildHandle& child) {
   }
 }
 
+/// What the machine refused once it may grant later.
+void PoolCore::try_more_workers() {
+  if (workers_retry_ == TimePoint() || Clock::now() < workers_retry_) return;
+  workers_retry_ = TimePoint();
+  workers_max_ = options_.max_workers;
+}
+
 void PoolCore::spawn_failed(const std::string& reason) {
   if (children_.empty()) {
     break_pool("no task process can be started: " + reason);
     return;
   }
   workers_max_ = children_.size();
+  workers_retry_ = Clock::now() + workers_retry_after;
   std::fprintf(stderr, "muster: the process pool goes on with %zu processes: %s\n", workers_max_,
                reason.c_str());
 }

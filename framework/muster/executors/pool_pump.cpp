@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <utility>
 
+#include <fmt/format.h>
 #include <pthread.h>
 #include <sys/epoll.h>
 
@@ -20,7 +21,10 @@ constexpr std::size_t replies_per_cycle = 1024;  // of one process
 constexpr std::size_t output_per_cycle = std::size_t{64} << 10U;
 constexpr std::size_t last_words_max = std::size_t{1} << 20U;  // a grandchild may print for ever
 constexpr std::uint64_t cycles_per_poll = 32;
+// Processes in a row that ended before they ran anything: by their own doing, or killed by others,
+// which says nothing about the program but cannot go on for ever.
 constexpr unsigned early_deaths_max = 3;
+constexpr unsigned early_kills_max = 100;
 
 }  // namespace
 
@@ -130,7 +134,7 @@ void PoolCore::apply_replies() {
       continue;
     }
     child.note_reply();
-    early_deaths_ = 0;
+    early_deaths_ = early_kills_ = 0;
     if (reply.header.kind == FrameKind::skipped) continue;
     const TaskId id{reply.header.task};
     const TaskRecord* record = tasks_.find(id);
@@ -163,11 +167,17 @@ void PoolCore::apply_message(ReceivedMessage& received) {
     return;
   }
   if (!received.fds.empty()) {
+    unmanageable_ = 0;
     child->spawned(message.pid, std::move(received.fds.front()));
     return;
   }
-  // We could not kill it when need be, so it goes now. Its end is an early death like others,
-  // unless it has run something.
+  // There was no descriptor left for its pidfd: we could not kill it when need be, so it goes now.
+  child->kill();
+  if (children_.size() > 1) {
+    spawn_failed("too few file descriptors");
+  } else if (++unmanageable_ == early_deaths_max) {
+    break_pool("no task process can be managed: too few file descriptors");
+  }
   SpawnMessage request;
   request.kind = SpawnKind::kill;
   request.child = message.child;
@@ -177,6 +187,7 @@ void PoolCore::apply_message(ReceivedMessage& received) {
 void PoolCore::forget(ChildHandle& child) {
   unwatch(child);
   children_.erase(child.name());
+  buried_.notify_all();
 }
 
 /// Charges the death to the task that was running and to no other.
@@ -192,13 +203,16 @@ void PoolCore::bury(ChildHandle& child, const SpawnMessage& exit) {
     completion.promise = tasks_.remove(task.task).promise;
     completion.error = std::make_exception_ptr(WorkerDiedError(child.describe_death(exit)));
   }
-  if (started) early_deaths_ = 0;
   const bool untimely = exit.status != 0 || child.channel().in_flight_count() != 0;
-  if (!started && !child.killed() && untimely) ++early_deaths_;
+  if (started) {
+    early_deaths_ = early_kills_ = 0;
+  } else if (untimely && !child.killed()) {
+    ++(child.describe_death(exit).own_doing() ? early_deaths_ : early_kills_);
+  }
   forget(child);
-  if (early_deaths_ < early_deaths_max) return;
-  break_pool(std::to_string(early_deaths_) +
-             " task processes in a row died before they ran anything");
+  if (early_deaths_ < early_deaths_max && early_kills_ < early_kills_max) return;
+  break_pool(fmt::format("{} task processes in a row died before they ran anything",
+                         early_deaths_ + early_kills_));
 }
 
 /// Runs what belongs to users. Output first: what led to a death precedes its report.

@@ -24,6 +24,8 @@ std::optional<TaskProgress> ProcessPoolExecutor::progress(TaskId task) const {
 
 bool ProcessPoolExecutor::kill(TaskId task) { return core_->cancel_task(task); }
 
+bool ProcessPoolExecutor::await_killed(Duration timeout) { return core_->await_killed(timeout); }
+
 void ProcessPoolExecutor::shutdown(bool wait, bool cancel_pending) {
   core_->shutdown(wait, cancel_pending);
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -95,6 +96,10 @@ class ProcessPoolExecutor {
 
   /// Future::cancel() by id: true if the task was stopped by this call. False if it has ended.
   bool kill(TaskId task);
+
+  /// kill() returns before the process has ended: it may still be writing a file. This waits until
+  /// every process that was killed has ended; false if one has not by then.
+  bool await_killed(Duration timeout = std::chrono::seconds(10));
 
   /// Ends the pool: no new tasks; those submitted still run, unless `cancel_pending` cancels all
   /// that have not started. With `wait` it returns when the last process has ended, however long

@@ -1,5 +1,3 @@
-#include <csignal>
-
 #include <fmt/format.h>
 
 #include <muster/executors/errors.hpp>
@@ -9,22 +7,6 @@ namespace muster::jobs {
 namespace {
 
 using scheduling::FailureCause;
-
-// Signals that a process raises by its own doing; every other one was sent.
-bool is_own_doing(int signal) {
-  switch (signal) {
-    case SIGSEGV:
-    case SIGBUS:
-    case SIGFPE:
-    case SIGILL:
-    case SIGABRT:
-    case SIGTRAP:
-    case SIGSYS:
-      return true;
-    default:
-      return false;
-  }
-}
 
 FailureCause cause_of(ErrorCode code) {
   switch (code) {
@@ -40,9 +22,8 @@ FailureCause cause_of(ErrorCode code) {
 AttemptFailure died(const WorkerDiedError& error,
                     const std::function<std::string(std::uint64_t)>& place) {
   const WorkerDeath& death = error.death();
-  const bool own = death.signal == 0 || is_own_doing(death.signal);
-  AttemptFailure out{own ? FailureCause::crashed : FailureCause::killed, ErrorCode::worker_died,
-                     error.what(), error.hint()};
+  AttemptFailure out{death.own_doing() ? FailureCause::crashed : FailureCause::killed,
+                     ErrorCode::worker_died, error.what(), error.hint()};
   const std::string where = place(death.position);
   if (!where.empty()) out.message += fmt::format("\n  it was at {}, or up to a block later", where);
   return out;

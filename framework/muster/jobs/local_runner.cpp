@@ -146,6 +146,7 @@ class LocalRunner {
   void act(const scheduling::JobFinished& action) {
     outcome_ = action.outcome;
     failure_ = action.failure;
+    decisive_failure_ = last_failure_;  // others may fail before all have stopped
   }
 
   void act(const scheduling::JobRejected& action) {
@@ -215,20 +216,21 @@ class LocalRunner {
     observer_.progress(progress_of(static_cast<std::uint32_t>(current_)));
   }
 
-  // The wait has no bound of its own: a killed process ends, and the pool ends every future.
+  // A killed attempt may be making a file just then: whoever tidies up afterwards must find all.
   void stop_all() {
     for (const auto& [attempt, each] : running_) pool_.kill(each.task.id);
-    for (const auto& [attempt, each] : running_) each.task.future.wait();
     running_.clear();
+    pool_.await_killed();
   }
 
   [[noreturn]] void throw_failure() const {
-    MUSTER_ASSERT(last_failure_.has_value());
+    MUSTER_ASSERT(decisive_failure_.has_value());
     const Stage& stage = *stages_[failure_->stage];
     std::string message = stage.describe(failure_->chunk);
     message += failure_->attempts == 1 ? " failed: "
                                        : fmt::format(" failed {} times: ", failure_->attempts);
-    throw Error(last_failure_->code, message + last_failure_->message, last_failure_->hint);
+    throw Error(decisive_failure_->code, message + decisive_failure_->message,
+                decisive_failure_->hint);
   }
 
   const std::vector<std::unique_ptr<Stage>>& stages_;
@@ -240,6 +242,7 @@ class LocalRunner {
   std::map<AttemptId, Running> running_;
   std::optional<Bytes> granted_result_;  // of the attempt that is being reported as succeeded
   std::optional<AttemptFailure> last_failure_;
+  std::optional<AttemptFailure> decisive_failure_;  // the one that ended the job
   std::vector<StageReport> reports_;
   std::vector<std::optional<TimePoint>> started_;
   std::size_t current_ = 0;

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 
+#include <muster/base/checksum.hpp>
 #include <muster/base/error.hpp>
 #include <muster/base/temp_dir.hpp>
 #include <muster/jobs/manifest.hpp>
@@ -11,17 +12,22 @@
 namespace muster::jobs {
 namespace {
 
-void copy_part(const std::filesystem::path& path,
+void copy_part(const std::filesystem::path& path, const mapreduce::PartTotals& expected,
                const std::function<void(std::string_view)>& write) {
   const UniqueFd fd = open_file(path, O_RDONLY);
   std::string block(std::size_t{256} << 10U, '\0');
   std::uint64_t offset = 0;
+  Checksum checksum;
   for (;;) {
     const std::size_t got = read_at(fd.get(), block.data(), block.size(), offset, path);
-    if (got == 0) return;
-    write(std::string_view(block).substr(0, got));
+    if (got == 0) break;
+    const std::string_view text = std::string_view(block).substr(0, got);
+    checksum.add(text);
+    write(text);
     offset += got;
   }
+  if (offset == expected.bytes && checksum.value() == expected.checksum) return;
+  throw Error(ErrorCode::corrupt, "temporary file '" + path.string() + "' is damaged");
 }
 
 JobReport add_up(const Plan& plan, const JobData& data, std::vector<StageReport> stages) {
@@ -63,7 +69,9 @@ JobReport LocalJobs::run(const JobSpec& spec,
   if (output) {
     output->commit(make_manifest(plan, data));
   } else if (plan.map_only()) {
-    for (const auto& each : data.part_files) copy_part(each, write_result);
+    for (std::size_t i = 0; i < data.parts.size(); ++i) {
+      copy_part(data.part_files[i], data.parts[i], write_result);
+    }
   } else {
     mapreduce::merge_parts(data.part_files, write_result);
   }

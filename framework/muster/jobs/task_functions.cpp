@@ -23,20 +23,30 @@ Bytes check_settings_task(TaskContext& /*context*/, std::string_view bytes) {
   return {};
 }
 
-Bytes run_in_pool(ProcessPoolExecutor& pool, const std::stop_token& stop, TaskFunction function,
-                  Bytes argument, const std::filesystem::path& path) {
+Bytes run_once(ProcessPoolExecutor& pool, const std::stop_token& stop, TaskFunction function,
+               const Bytes& argument) {
   constexpr auto poll = std::chrono::milliseconds(50);  // how late a stop request may be seen
-  const SubmittedTask task = pool.submit_raw(function, std::move(argument));
+  const SubmittedTask task = pool.submit_raw(function, argument);
   while (!task.future.wait(poll)) {
     if (!stop.stop_requested()) continue;
     pool.kill(task.id);
+    pool.await_killed();
     throw Error(ErrorCode::cancelled, "cancelled");
   }
-  try {
-    return task.future.result();
-  } catch (const WorkerDiedError& error) {
-    throw Error(ErrorCode::plugin, fmt::format("plugin '{}' ended the process that loaded it: {}",
-                                               path.string(), error.what()));
+  return task.future.result();
+}
+
+Bytes run_in_pool(ProcessPoolExecutor& pool, const std::stop_token& stop, TaskFunction function,
+                  const Bytes& argument, const std::filesystem::path& path) {
+  constexpr unsigned kills_max = 16;  // by others; as many as a chunk survives
+  for (unsigned kills = 1;; ++kills) {
+    try {
+      return run_once(pool, stop, function, argument);
+    } catch (const WorkerDiedError& error) {
+      if (!error.death().own_doing() && kills <= kills_max) continue;
+      throw Error(ErrorCode::plugin, fmt::format("plugin '{}' ended the process that loaded it: {}",
+                                                 path.string(), error.what()));
+    }
   }
 }
 

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <muster/base/error.hpp>
 #include <muster/mapreduce/output_directory.hpp>
@@ -33,14 +34,18 @@ fs::path normalised(const fs::path& given) {
   return is_name ? resolved : resolved.parent_path();
 }
 
-// Hidden directories of jobs that were killed: nobody holds their lock.
+// In a hidden directory from when it is locked until it is committed.
+constexpr const char* marker_name = ".muster-staging";
+
+// Hidden directories of jobs that were killed: they have the marker, and nobody holds their lock.
 void remove_leftovers(const fs::path& parent, const std::string& prefix) {
   std::error_code error;
   for (fs::directory_iterator each(parent, error), end; !error && each != end;
        each.increment(error)) {
     if (!each->path().filename().string().starts_with(prefix)) continue;
     const UniqueFd lock(::open(each->path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!lock || ::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) continue;
+    if (!lock || ::faccessat(lock.get(), marker_name, F_OK, 0) != 0) continue;
+    if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) continue;
     std::error_code ignored;  // only tidying up after somebody else
     fs::remove_all(each->path(), ignored);
   }
@@ -121,18 +126,10 @@ OutputDirectory::OutputDirectory(const fs::path& final_path, bool overwrite)
     : final_(normalised(final_path)), overwrite_(overwrite) {
   check_output(final_, overwrite);
   remove_leftovers(final_.parent_path(), staging_prefix(final_));
-  // A new directory is not locked for a moment, and somebody who tidies up may take it for a
-  // leftover just then.
-  constexpr int tries = 10;
-  for (int i = 0; i < tries; ++i) {
-    if (make_staging()) return;
-  }
-  throw Error(ErrorCode::io, fmt::format("cannot make output '{}': its temporary directory keeps "
-                                         "disappearing",
-                                         final_.string()));
+  make_staging();
 }
 
-bool OutputDirectory::make_staging() {
+void OutputDirectory::make_staging() {
   std::string name = (final_.parent_path() / (staging_prefix(final_) + "XXXXXX")).string();
   if (::mkdtemp(name.data()) == nullptr) {
     const int errnum = errno;
@@ -144,14 +141,20 @@ bool OutputDirectory::make_staging() {
                                  : "name a directory that you may write to");
   }
   staging_ = name;
-  lock_ = UniqueFd(::open(name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!lock_ || ::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0 || !fs::exists(staging_)) {
-    return false;
+  try {
+    lock_ = open_file(staging_, O_RDONLY | O_DIRECTORY);
+    if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) {
+      throw system_error(errno, fmt::format("cannot lock '{}'", staging_.string()));
+    }
+    open_file(staging_ / marker_name, O_WRONLY | O_CREAT);
+  } catch (const Error&) {
+    std::error_code ignored;
+    fs::remove_all(staging_, ignored);
+    throw;
   }
   const mode_t mask = ::umask(0);
   ::umask(mask);
   ::fchmod(lock_.get(), 0777U & ~mask);  // mkdtemp's 0700 is not what mkdir gives
-  return true;
 }
 
 OutputDirectory::~OutputDirectory() {

@@ -46,7 +46,7 @@ class OutputDirectory {
   void commit(const std::string& manifest);
 
  private:
-  bool make_staging();
+  void make_staging();
 
   std::filesystem::path final_;
   std::filesystem::path staging_;

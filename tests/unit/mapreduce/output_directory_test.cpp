@@ -175,6 +175,7 @@ TEST_F(Output, what_has_come_to_exist_meanwhile_and_is_no_output_is_not_overwrit
 TEST_F(Output, sweeps_what_a_killed_job_left_and_nothing_else) {
   const auto make = [&](const std::string& name) {
     fs::create_directories(work() / name / "deep");
+    write_file_synced(work() / name / ".muster-staging", "");
     return work() / name;
   };
   const fs::path dead = make(".out.muster-abcdef");
@@ -183,11 +184,14 @@ TEST_F(Output, sweeps_what_a_killed_job_left_and_nothing_else) {
   const UniqueFd lock = open_file(used, O_RDONLY | O_DIRECTORY);
   ASSERT_EQ(::flock(lock.get(), LOCK_EX | LOCK_NB), 0);
   write_file_synced(work() / ".out.muster-file00", "x");
+  fs::create_directories(work() / ".out.muster-backup");
+  write_file_synced(work() / ".out.muster-backup" / "thesis.tex", "years of work");
   const OutputDirectory output(out(), false);
   EXPECT_FALSE(fs::exists(dead));
   EXPECT_TRUE(fs::exists(used / "deep"));
   EXPECT_TRUE(fs::exists(other / "deep"));
   EXPECT_TRUE(fs::exists(work() / ".out.muster-file00"));
+  EXPECT_TRUE(fs::exists(work() / ".out.muster-backup" / "thesis.tex"));
 }
 
 TEST_F(Output, two_at_once_do_not_disturb_each_other) {
