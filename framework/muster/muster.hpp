@@ -1,11 +1,15 @@
 #pragma once
 
-/// The library: process pool, futures, and jobs on this machine.
+/// The library: thread and process pools, futures, and jobs on this machine.
 
 #include <muster/base/error.hpp>
 #include <muster/executors/init.hpp>
 #include <muster/executors/process_pool.hpp>
+#include <muster/executors/thread_pool.hpp>
+#include <muster/futures/as_completed.hpp>
+#include <muster/futures/coroutine.hpp>
 #include <muster/futures/future.hpp>
 #include <muster/futures/promise.hpp>
+#include <muster/futures/then.hpp>
 #include <muster/futures/wait.hpp>
 #include <muster/jobs/run_job.hpp>

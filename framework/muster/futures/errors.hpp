@@ -26,6 +26,12 @@ class InvalidStateError : public Error {
   explicit InvalidStateError(const std::string& message) : Error(ErrorCode::usage, message) {}
 };
 
+/// A task waits for something that can only happen after its own end.
+class DeadlockError : public Error {
+ public:
+  explicit DeadlockError(const std::string& message) : Error(ErrorCode::usage, message) {}
+};
+
 /// The promise was destroyed without a result.
 class BrokenPromiseError : public Error {
  public:

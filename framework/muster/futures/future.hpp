@@ -103,6 +103,13 @@ class Future {
     shared().add_callback(std::make_unique<Callback<F>>(std::move(callback)));
   }
 
+  /// Calls `function(result)` once this future has one, in the thread that completes it or here and
+  /// now, and gives a future for what that returns. If this one fails or is cancelled, so does the
+  /// new one, and the function is not called. Cancelling the new one leaves this one alone.
+  /// Include <muster/futures/then.hpp> or <muster/muster.hpp>.
+  template <class F>
+  auto then(F function) const;
+
   /// Same future, not same value.
   friend bool operator==(const Future& left, const Future& right) noexcept {
     return left.state_.get() == right.state_.get();

@@ -1,7 +1,10 @@
 #include <algorithm>
 #include <cstdio>
 
+#include <muster/base/adaptive_spin.hpp>
 #include <muster/base/assert.hpp>
+#include <muster/base/cpu_count.hpp>
+#include <muster/base/futex.hpp>
 #include <muster/futures/errors.hpp>
 #include <muster/futures/future_state.hpp>
 
@@ -46,6 +49,11 @@ std::optional<TimePoint> deadline_after(std::optional<Duration> timeout) {
 
 }  // namespace
 
+WaitHelper*& WaitHelper::of_this_thread() noexcept {
+  thread_local WaitHelper* helper = nullptr;
+  return helper;
+}
+
 DoneCallbacks::DoneCallbacks(StatePtr<SharedStateBase> state,
                              std::vector<std::unique_ptr<CallbackBase>> callbacks)
     : state_(std::move(state)), callbacks_(std::move(callbacks)) {}
@@ -69,19 +77,64 @@ void DoneCallbacks::run() noexcept {
   for (const auto& callback : callbacks) run_callback(*callback, *state_.get());
 }
 
+SharedStateBase::~SharedStateBase() = default;
+
+void SharedStateBase::lock() noexcept {
+  constexpr unsigned looks = 64;  // it is held for a few instructions
+  for (unsigned look = 0;; ++look) {
+    std::uint32_t seen = word_.load(std::memory_order_relaxed);
+    if ((seen & locked_bit) == 0) {
+      if (word_.compare_exchange_weak(seen, seen | locked_bit, std::memory_order_acquire)) return;
+    } else if (look < looks) {
+      cpu_relax();
+    } else {
+      sleep_while(seen, std::nullopt);
+    }
+  }
+}
+
+void SharedStateBase::unlock() noexcept {
+  const std::uint32_t before =
+      word_.fetch_and(~(locked_bit | sleepers_bit), std::memory_order_release);
+  if ((before & sleepers_bit) != 0) futex_wake_all(word_);
+}
+
+void SharedStateBase::sleep_while(std::uint32_t seen, std::optional<TimePoint> deadline) noexcept {
+  const bool known = (seen & sleepers_bit) != 0;
+  if (!known && !word_.compare_exchange_strong(seen, seen | sleepers_bit)) return;
+  futex_wait(word_, seen | sleepers_bit, deadline);
+}
+
+// The sleepers' bit may be set by others meanwhile.
+void SharedStateBase::set_state(FutureState to) noexcept {
+  std::uint32_t seen = word_.load(std::memory_order_relaxed);
+  while (!word_.compare_exchange_weak(seen, (seen & ~state_mask) | static_cast<std::uint32_t>(to),
+                                      std::memory_order_acq_rel)) {
+  }
+}
+
+SharedStateBase::Extras& SharedStateBase::extras() {
+  if (extras_ == nullptr) {
+    extras_ = std::make_unique<Extras>();
+    word_.fetch_or(extras_bit, std::memory_order_relaxed);
+  }
+  return *extras_;
+}
+
 FutureState SharedStateBase::observe() {
   const FutureState seen = state();
   if (seen != FutureState::dispatched) return seen;
   std::shared_ptr<CancelHandler> handler;
   TaskId task;
   {
-    const Lock lock(mutex_);
-    handler = handler_.lock();
-    task = task_;
+    const Lock lock(*this);
+    if (extras_ == nullptr) return state();
+    handler = extras_->handler.lock();
+    task = extras_->task;
   }
   if (handler != nullptr && handler->task_started(task)) {
-    const Lock lock(mutex_);
-    if (state() == FutureState::dispatched) state_.store(FutureState::running);
+    const Lock lock(*this);
+    if (state() == FutureState::dispatched) set_state(FutureState::running);
   }
   return state();
 }
@@ -91,12 +144,17 @@ bool SharedStateBase::cancel() {
   TaskId task;
   DoneCallbacks callbacks;
   {
-    Lock lock(mutex_);
+    Lock lock(*this);
     if (done()) return state() == FutureState::cancelled;
-    handler = handler_.lock();
-    task = task_;
+    if (extras_ != nullptr) {
+      handler = extras_->handler.lock();
+      task = extras_->task;
+    }
     if (handler == nullptr) {
-      if (state() == FutureState::running) return false;
+      if (state() == FutureState::running) {
+        request_stop();
+        return false;
+      }
       callbacks = finish(std::move(lock), FutureState::cancelled);
     }
   }
@@ -106,11 +164,38 @@ bool SharedStateBase::cancel() {
   return state() == FutureState::cancelled;
 }
 
+bool SharedStateBase::try_start() noexcept {
+  std::uint32_t seen = word_.load(std::memory_order_relaxed);
+  for (;;) {
+    if ((seen & state_mask) >= static_cast<std::uint32_t>(FutureState::running)) return false;
+    if ((seen & locked_bit) != 0) {
+      lock();
+      unlock();
+      seen = word_.load(std::memory_order_relaxed);
+      continue;
+    }
+    const std::uint32_t running =
+        (seen & ~state_mask) | static_cast<std::uint32_t>(FutureState::running);
+    if (word_.compare_exchange_weak(seen, running, std::memory_order_acq_rel)) return true;
+  }
+}
+
+void SharedStateBase::complete() noexcept {
+  std::uint32_t seen = word_.load(std::memory_order_relaxed);
+  while ((seen & (locked_bit | extras_bit)) == 0) {
+    const auto finished = static_cast<std::uint32_t>(FutureState::finished);
+    if (!word_.compare_exchange_weak(seen, finished, std::memory_order_acq_rel)) continue;
+    if ((seen & sleepers_bit) != 0) futex_wake_all(word_);
+    return;
+  }
+  finish(Lock(*this), FutureState::finished).run();
+}
+
 bool SharedStateBase::advance(FutureState to) {
-  const Lock lock(mutex_);
+  const Lock lock(*this);
   if (state() == FutureState::cancelled) return false;
   if (done()) throw InvalidStateError("the future has its result already");
-  state_.store(to, std::memory_order_release);
+  set_state(to);
   return true;
 }
 
@@ -122,29 +207,30 @@ void SharedStateBase::set_error(std::exception_ptr error) {
 }
 
 DoneCallbacks SharedStateBase::set_cancelled() {
-  Lock lock(mutex_);
+  Lock lock(*this);
   if (state() == FutureState::cancelled) return {};
   if (done()) throw InvalidStateError("the future has its result already");
   return finish(std::move(lock), FutureState::cancelled);
 }
 
 void SharedStateBase::set_handler(std::weak_ptr<CancelHandler> handler, TaskId task) {
-  const Lock lock(mutex_);
+  const Lock lock(*this);
   if (done()) return;
-  handler_ = std::move(handler);
-  task_ = task;
+  Extras& mine = extras();
+  mine.handler = std::move(handler);
+  mine.task = task;
 }
 
 void SharedStateBase::abandon() noexcept {
   if (done()) return;
-  Lock lock(mutex_);
+  Lock lock(*this);
   if (done()) return;
   error_ = std::make_exception_ptr(BrokenPromiseError());
   finish(std::move(lock), FutureState::finished).run();
 }
 
 SharedStateBase::Lock SharedStateBase::lock_for_outcome() {
-  Lock lock(mutex_);
+  Lock lock(*this);
   if (state() == FutureState::cancelled) {
     throw InvalidStateError("the future is cancelled and takes no result");
   }
@@ -153,16 +239,23 @@ SharedStateBase::Lock SharedStateBase::lock_for_outcome() {
 }
 
 DoneCallbacks SharedStateBase::finish(Lock lock, FutureState outcome) {
-  // Whoever waits may destroy the promise as soon as the state says so: this outlives that.
+  lock.release();
+  if (extras_ == nullptr) {
+    // Whoever waits may destroy this as soon as the state says so. The wake-up needs the address
+    // alone, and a wake-up of nobody, or of somebody else, does no harm.
+    const std::uint32_t before =
+        word_.exchange(static_cast<std::uint32_t>(outcome), std::memory_order_acq_rel);
+    if ((before & sleepers_bit) != 0) futex_wake_all(word_);
+    return {};
+  }
   auto self = StatePtr<SharedStateBase>::share(*this);
-  const std::weak_ptr<CancelHandler> handler = std::move(handler_);  // destroyed after the unlock
-  state_.store(outcome, std::memory_order_release);
-  for (CompletionListener* listener : listeners_) listener->on_done(error_ != nullptr);
-  listeners_.clear();
-  auto callbacks = std::exchange(callbacks_, {});
-  lock.unlock();
-  changed_.notify_all();
-  return {std::move(self), std::move(callbacks)};
+  // Its handler is destroyed after the unlock.
+  const std::unique_ptr<Extras> mine = std::move(extras_);
+  word_.fetch_and(~extras_bit, std::memory_order_relaxed);
+  set_state(outcome);
+  for (CompletionListener* listener : mine->listeners) listener->on_done(error_ != nullptr);
+  unlock();
+  return {std::move(self), std::move(mine->callbacks)};
 }
 
 void SharedStateBase::throw_taken() {
@@ -172,12 +265,31 @@ void SharedStateBase::throw_taken() {
 bool SharedStateBase::await_done(std::optional<Duration> timeout) {
   if (done()) return true;
   if (timeout && *timeout <= Duration::zero()) return false;
+  if (WaitHelper::of_this_thread() != nullptr) return await_helping(timeout);
+  return sleep_until_done(deadline_after(timeout));
+}
+
+bool SharedStateBase::await_helping(std::optional<Duration> timeout) {
   const std::optional<TimePoint> deadline = deadline_after(timeout);
-  Lock lock(mutex_);
-  const auto is_done = [this] { return done(); };
-  if (deadline) return changed_.wait_until(lock, *deadline, is_done);
-  changed_.wait(lock, is_done);  // for ever, as asked: the promise completes it, or its destructor
-  return true;
+  if (run_here()) return true;
+  WaitHelper& helper = *WaitHelper::of_this_thread();
+  helper.before_wait(this);
+  const bool is_done = sleep_until_done(deadline);
+  helper.after_wait();
+  return is_done;
+}
+
+bool SharedStateBase::sleep_until_done(std::optional<TimePoint> deadline) noexcept {
+  static const bool spin_pays = usable_cpus() > 1;
+  thread_local AdaptiveSpin spin(spin_pays);
+  if (spin.until([this] { return done(); })) return true;
+  // Without a deadline for ever, as asked: the promise completes it, or its destructor.
+  while (!deadline || Clock::now() < *deadline) {
+    const std::uint32_t seen = word_.load(std::memory_order_acquire);
+    if ((seen & state_mask) >= static_cast<std::uint32_t>(FutureState::finished)) return true;
+    sleep_while(seen, deadline);
+  }
+  return done();
 }
 
 void SharedStateBase::await_success(std::optional<Duration> timeout) {
@@ -192,9 +304,9 @@ std::exception_ptr SharedStateBase::await_error(std::optional<Duration> timeout)
 
 void SharedStateBase::add_callback(std::unique_ptr<CallbackBase> callback) {
   {
-    const Lock lock(mutex_);
+    const Lock lock(*this);
     if (!done()) {
-      callbacks_.push_back(std::move(callback));
+      extras().callbacks.push_back(std::move(callback));
       return;
     }
   }
@@ -202,18 +314,18 @@ void SharedStateBase::add_callback(std::unique_ptr<CallbackBase> callback) {
 }
 
 bool SharedStateBase::add_listener(CompletionListener& listener, bool& failed) {
-  const Lock lock(mutex_);
+  const Lock lock(*this);
   if (done()) {
     failed = error_ != nullptr;
     return false;
   }
-  listeners_.push_back(&listener);
+  extras().listeners.push_back(&listener);
   return true;
 }
 
 void SharedStateBase::remove_listener(CompletionListener& listener) noexcept {
-  const Lock lock(mutex_);
-  std::erase(listeners_, &listener);
+  const Lock lock(*this);
+  if (extras_ != nullptr) std::erase(extras_->listeners, &listener);
 }
 
 }  // namespace detail

@@ -1,11 +1,10 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string_view>
 #include <type_traits>
@@ -14,8 +13,12 @@
 
 #include <muster/base/clock.hpp>
 #include <muster/base/ids.hpp>
+#include <muster/futures/state_memory.hpp>
 
 namespace muster {
+
+template <class T>
+class Future;
 
 enum class FutureState : std::uint8_t {
   pending,     ///< not handed to anything that could run it
@@ -44,6 +47,22 @@ class CancelHandler {
 namespace detail {
 
 class SharedStateBase;
+
+/// What a thread does instead of just sleeping when it waits for a future. A pool's threads each
+/// have one: if all of them slept until work was done that only they can do, it never would be.
+/// Used by the thread that installed it alone.
+class WaitHelper {
+ public:
+  virtual ~WaitHelper() = default;
+
+  /// Called before the thread sleeps until `awaited` is done; null if it waits for several. Throws
+  /// DeadlockError if that can never be.
+  virtual void before_wait(SharedStateBase* awaited) = 0;
+  virtual void after_wait() noexcept = 0;
+
+  /// The one of the calling thread, null for most.
+  static WaitHelper*& of_this_thread() noexcept;
+};
 
 /// A reference-counted pointer to a shared state; the count lies in the state, so that a promise
 /// and its futures cost one allocation.
@@ -112,15 +131,24 @@ class CompletionListener {
 
 /// What all shared states have in common: the state machine, waiting, callbacks, cancellation.
 ///
-/// Thread-safe. `mutex_` guards everything but the reference count and the atomic state, which is
-/// written under the lock and may be read without: once it says finished, value and error are
-/// immutable (but for take_value) and visible to whoever read it.
+/// Thread-safe. One word holds the state, a lock and whether anybody sleeps, so that work which is
+/// started, run and fetched by polling costs two atomic operations, and a state is small: callbacks
+/// and the like lie in memory of their own, made when there are any. The lock guards that memory
+/// and the choice of the outcome; it is held for a few instructions, or while listeners are told.
+/// Once the state says finished, value and error are immutable (but for take_value) and visible to
+/// whoever read it.
 class SharedStateBase {
  public:
   SharedStateBase() = default;
-  virtual ~SharedStateBase() = default;
+  virtual ~SharedStateBase();
   SharedStateBase(const SharedStateBase&) = delete;
   SharedStateBase& operator=(const SharedStateBase&) = delete;
+
+  // States come and go by the million: their memory is recycled (state_memory.hpp).
+  static void* operator new(std::size_t size) { return allocate_state(size); }
+  static void operator delete(void* memory, std::size_t size) noexcept {
+    release_state(memory, size);
+  }
 
   void add_reference() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
   [[nodiscard]] bool drop_reference() noexcept {
@@ -128,11 +156,15 @@ class SharedStateBase {
   }
   bool sole_owner() const noexcept { return references_.load(std::memory_order_acquire) == 1; }
 
-  FutureState state() const noexcept { return state_.load(std::memory_order_acquire); }
+  FutureState state() const noexcept {
+    return static_cast<FutureState>(word_.load(std::memory_order_acquire) & state_mask);
+  }
   bool done() const noexcept { return state() >= FutureState::finished; }
 
   FutureState observe();  ///< state(), after asking the handler whether a dispatched task started
   bool cancel();
+  /// For whoever runs it: claims work that has not started, once. False: cancelled, or claimed.
+  bool try_start() noexcept;
   bool advance(FutureState to);
   void set_error(std::exception_ptr error);
   [[nodiscard]] DoneCallbacks set_cancelled();
@@ -150,24 +182,63 @@ class SharedStateBase {
   bool add_listener(CompletionListener& listener, bool& failed);
   void remove_listener(CompletionListener& listener) noexcept;
 
+  /// Runs work of the calling thread's own pool here and now, if it has not started. False if it
+  /// has, or is not such work.
+  virtual bool run_here() noexcept { return false; }
+
  protected:
-  using Lock = std::unique_lock<std::mutex>;
+  /// Asks running work to end; it may or may not.
+  virtual void request_stop() noexcept {}
+
+  // For whoever claimed it with try_start(), and nobody else: complete() ends it and makes visible
+  // the value or the error that was kept before.
+  void keep_error(std::exception_ptr error) noexcept { error_ = std::move(error); }
+  void complete() noexcept;
+
+  /// Holds the word's lock.
+  class Lock {
+   public:
+    explicit Lock(SharedStateBase& state) noexcept : state_(&state) { state.lock(); }
+    Lock(Lock&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
+    Lock& operator=(Lock&&) = delete;
+    ~Lock() {
+      if (state_ != nullptr) state_->unlock();
+    }
+    void release() noexcept { state_ = nullptr; }  ///< whoever is called next unlocks
+
+   private:
+    SharedStateBase* state_;
+  };
 
   Lock lock_for_outcome();  ///< throws InvalidStateError if there is an outcome
   [[nodiscard]] DoneCallbacks finish(Lock lock, FutureState outcome);
   [[noreturn]] static void throw_taken();
-  std::mutex& mutex() noexcept { return mutex_; }
 
  private:
+  struct Extras {
+    std::vector<std::unique_ptr<CallbackBase>> callbacks;
+    std::vector<CompletionListener*> listeners;
+    std::weak_ptr<CancelHandler> handler;
+    TaskId task;
+  };
+
+  static constexpr std::uint32_t state_mask = 7;
+  static constexpr std::uint32_t locked_bit = 8;
+  static constexpr std::uint32_t sleepers_bit = 16;  // somebody sleeps: for the lock or the outcome
+  static constexpr std::uint32_t extras_bit = 32;    // extras_ is not null
+
+  bool await_helping(std::optional<Duration> timeout);
+  bool sleep_until_done(std::optional<TimePoint> deadline) noexcept;
+  void lock() noexcept;
+  void unlock() noexcept;
+  void sleep_while(std::uint32_t seen, std::optional<TimePoint> deadline) noexcept;
+  void set_state(FutureState to) noexcept;  // with the lock
+  Extras& extras();                         // with the lock
+
   std::atomic<std::uint32_t> references_{1};
-  std::atomic<FutureState> state_{FutureState::pending};
-  std::mutex mutex_;
-  std::condition_variable changed_;
+  std::atomic<std::uint32_t> word_{0};
   std::exception_ptr error_;
-  std::vector<std::unique_ptr<CallbackBase>> callbacks_;
-  std::vector<CompletionListener*> listeners_;
-  std::weak_ptr<CancelHandler> handler_;
-  TaskId task_;
+  std::unique_ptr<Extras> extras_;
 };
 
 struct VoidValue {};
@@ -178,7 +249,7 @@ using StoredType = std::conditional_t<std::is_void_v<T>, VoidValue, T>;
 /// The state with room for the value. Whether a value is there is told by the optional's tag and by
 /// state(), never by looking at the value.
 template <class Stored>
-class SharedState final : public SharedStateBase {
+class SharedState : public SharedStateBase {
  public:
   template <class U>
   void set_value(U&& value) {
@@ -188,13 +259,19 @@ class SharedState final : public SharedStateBase {
   }
 
   const Stored& value() {
-    const Lock lock(mutex());
+    const Lock lock(*this);
     if (!value_) throw_taken();
     return *value_;
   }
 
+  /// For whoever claimed it: what complete() makes visible.
+  template <class Make>
+  void emplace_value(Make&& make) {
+    value_.emplace(Constructed<Make>{make});
+  }
+
   Stored take_value() {
-    const Lock lock(mutex());
+    const Lock lock(*this);
     if (!value_) throw_taken();
     Stored out = std::move(*value_);
     value_.reset();
@@ -202,6 +279,13 @@ class SharedState final : public SharedStateBase {
   }
 
  private:
+  // Lets emplace() construct from what a function returns, without a move.
+  template <class Make>
+  struct Constructed {
+    Make& make;
+    operator Stored() const { return make(); }
+  };
+
   std::optional<Stored> value_;
 };
 
@@ -210,6 +294,10 @@ struct FutureAccess {
   template <class AnyFuture>
   static SharedStateBase& state(const AnyFuture& future) {
     return future.shared();
+  }
+  template <class T>
+  static Future<T> make(StatePtr<SharedState<StoredType<T>>> state) {
+    return Future<T>(std::move(state));
   }
 };
 

@@ -22,6 +22,11 @@ class WaitListener final : public CompletionListener {
     if (enough_) changed_.notify_all();
   }
 
+  bool has_enough() {
+    const std::lock_guard lock(mutex_);
+    return enough_;
+  }
+
   void wait(std::optional<TimePoint> deadline) {
     std::unique_lock lock(mutex_);
     const auto is_enough = [this] { return enough_; };
@@ -61,6 +66,14 @@ class Registration {
   WaitListener& listener_;
 };
 
+// For a thread of a pool, whose tasks may be among them and may have no other thread to run.
+void run_what_has_not_started(std::span<SharedStateBase* const> states, ReturnWhen return_when) {
+  for (SharedStateBase* state : states) {
+    const bool ran = state->run_here();
+    if (ran && return_when == ReturnWhen::first_completed) return;
+  }
+}
+
 }  // namespace
 
 void wait_for_states(std::span<SharedStateBase* const> states, const WaitOptions& options) {
@@ -70,9 +83,18 @@ void wait_for_states(std::span<SharedStateBase* const> states, const WaitOptions
   if (options.timeout && *options.timeout < TimePoint::max() - now) {
     deadline = now + *options.timeout;
   }
+  WaitHelper* const helper = WaitHelper::of_this_thread();
+  const bool looks_only = options.timeout && *options.timeout <= Duration::zero();
+  if (helper != nullptr && !looks_only) run_what_has_not_started(states, options.return_when);
   WaitListener listener(options.return_when, states.size());
   const Registration registration(states, listener);
+  if (helper == nullptr || looks_only || listener.has_enough()) {
+    listener.wait(deadline);
+    return;
+  }
+  helper->before_wait(nullptr);
   listener.wait(deadline);
+  helper->after_wait();
 }
 
 }  // namespace muster::detail

@@ -1,0 +1,87 @@
+#pragma once
+
+#include <concepts>
+#include <ranges>
+#include <type_traits>
+#include <utility>
+
+#include <muster/executors/map_results.hpp>
+#include <muster/executors/task.hpp>
+#include <muster/futures/future.hpp>
+
+namespace muster {
+
+namespace detail {
+
+template <class F, class... A>
+concept Submittable = std::invocable<std::decay_t<F>, std::decay_t<A>...> ||
+    TakesStopToken<std::decay_t<F>, std::decay_t<A>...>;
+
+}  // namespace detail
+
+/// Something that runs functions and gives futures for their results, after Python's
+/// concurrent.futures.Executor. Thread-safe.
+class Executor : public detail::TaskSink {
+ public:
+  ~Executor() override = default;
+  Executor(const Executor&) = delete;
+  Executor& operator=(const Executor&) = delete;
+
+  /// Runs function(arguments...), later and elsewhere; both are copied or moved in, and moved into
+  /// the call (use std::ref for references). A function that takes a std::stop_token first gets one
+  /// that Future::cancel() triggers. Throws Error(broken) after shutdown() and if the executor is
+  /// broken.
+  template <class F, class... A>
+  requires detail::Submittable<F, A...>
+  auto submit(F&& function, A&&... arguments) {
+    return submit(TaskOptions{}, std::forward<F>(function), std::forward<A>(arguments)...);
+  }
+  template <class F, class... A>
+  requires detail::Submittable<F, A...>
+  auto submit(const TaskOptions& options, F&& function, A&&... arguments) {
+    auto [task, future] =
+        detail::make_task(std::forward<F>(function), std::forward<A>(arguments)...);
+    task->options = options;
+    execute(std::move(task));
+    return std::move(future);
+  }
+
+  /// Calls function(input) for every input, and gives the results in the order of the inputs. With
+  /// two or three ranges it is function(a, b) and so on, up to the end of the shortest. It begins
+  /// at once. Throws Error(usage) for sizes below 1, and what submit() throws.
+  template <class F, std::ranges::input_range A>
+  auto map(F function, A&& inputs, const MapOptions& options = {}) {
+    return map_zipped(std::move(function), options, std::forward<A>(inputs));
+  }
+  template <class F, std::ranges::input_range A, std::ranges::input_range B>
+  auto map(F function, A&& a, B&& b, const MapOptions& options = {}) {
+    return map_zipped(std::move(function), options, std::forward<A>(a), std::forward<B>(b));
+  }
+  template <class F, std::ranges::input_range A, std::ranges::input_range B,
+            std::ranges::input_range C>
+  auto map(F function, A&& a, B&& b, C&& c, const MapOptions& options = {}) {
+    return map_zipped(std::move(function), options, std::forward<A>(a), std::forward<B>(b),
+                      std::forward<C>(c));
+  }
+
+  /// Ends the executor: no new tasks; those submitted still run, unless `cancel_pending` cancels
+  /// all that have not started. With `wait` it returns when the last task has ended. Idempotent,
+  /// and may be called again with stronger arguments.
+  virtual void shutdown(bool wait = true, bool cancel_pending = false) = 0;
+
+  /// How many tasks it runs at a time, at most.
+  virtual unsigned max_workers() const noexcept = 0;
+
+ protected:
+  Executor() = default;
+
+ private:
+  template <class F, class... Ranges>
+  auto map_zipped(F function, const MapOptions& options, Ranges&&... ranges) {
+    using Result = std::decay_t<std::invoke_result_t<F&, std::ranges::range_value_t<Ranges>...>>;
+    return MapResults<F, Result, Ranges...>(*this, max_workers(), std::move(function), options,
+                                            std::forward<Ranges>(ranges)...);
+  }
+};
+
+}  // namespace muster

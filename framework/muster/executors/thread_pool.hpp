@@ -1,0 +1,56 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include <muster/executors/executor.hpp>
+
+namespace muster {
+
+namespace detail {
+class ThreadPoolCore;
+}
+
+struct ThreadPoolOptions {
+  unsigned max_workers = 0;             ///< threads at most; 0: usable_cpus()
+  std::string thread_name_prefix = {};  ///< threads are named prefix-0, prefix-1, ...
+
+  /// Runs first in every thread. If it throws, the pool is broken: what is queued and all that is
+  /// submitted later fails with Error(broken), and what was thrown is logged to stderr.
+  std::function<void()> initializer = {};
+};
+
+/// Runs tasks in threads of this process, after Python's ThreadPoolExecutor.
+///
+/// Rules, and why:
+/// - Threads start when there is work and none is free, never more than max_workers that run.
+/// - Tasks start in the order submitted (see TaskOptions for priorities). Tasks that a task submits
+///   go to its own thread, last in first out, and idle threads take from there what has waited
+///   longest (work stealing): for recursive work that keeps caches warm and queues short.
+/// - A task may wait for futures. One of its own pool that has not started is run right there;
+///   otherwise the thread sleeps and another one is started in its place, up to 512 in all, so that
+///   nested waits cannot use the pool up. Waits in a circle throw DeadlockError.
+/// - cancel() of a running task triggers its std::stop_token, if it takes one.
+///
+/// Thread-safe. Callbacks of futures run in the pool's threads. In a forked child the pool is of no
+/// use, and its destructor does nothing there.
+class ThreadPoolExecutor final : public Executor {
+ public:
+  /// Throws Error(usage) for more than 512 workers.
+  explicit ThreadPoolExecutor(ThreadPoolOptions options = {});
+  ~ThreadPoolExecutor() override;  ///< shutdown(true)
+
+  /// As Executor says. Throws Error(usage) if `wait` is asked for by one of the pool's own threads.
+  void shutdown(bool wait = true, bool cancel_pending = false) override;
+
+  void execute(detail::TaskPtr task) override;
+
+  unsigned max_workers() const noexcept override;
+  unsigned thread_count() const;  ///< threads started so far and not ended
+
+ private:
+  std::unique_ptr<detail::ThreadPoolCore> core_;
+};
+
+}  // namespace muster

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include <muster/executors/task.hpp>
+
+namespace muster::detail {
+
+/// Tasks that wait for a thread: first in, first out, but for priorities. Not thread-safe.
+///
+/// A task of priority p is ordered as if it had come 1,000 p tasks earlier. That place never
+/// changes, so later tasks overtake it a bounded number of times (aging), and no clock is read.
+class TaskQueue {
+ public:
+  TaskQueue() = default;
+  TaskQueue(const TaskQueue&) = delete;
+  TaskQueue& operator=(const TaskQueue&) = delete;
+  ~TaskQueue();
+
+  void push(TaskPtr task);
+  TaskPtr pop();  ///< empty if there is none
+
+  std::size_t size() const noexcept { return size_; }
+  bool has_priorities() const noexcept { return !others_.empty(); }
+
+ private:
+  struct Ordered {
+    std::int64_t place;
+    TaskBase* task;
+    friend bool operator<(const Ordered& a, const Ordered& b) noexcept {  // of a max-heap
+      return a.place != b.place ? a.place > b.place : a.task->sequence > b.task->sequence;
+    }
+  };
+
+  TaskBase* pop_first() noexcept;
+
+  // Most tasks have priority 0: a list of them is in order already.
+  TaskBase* first_ = nullptr;
+  TaskBase* last_ = nullptr;
+  std::vector<Ordered> others_;  // a heap
+  std::uint64_t pushed_ = 0;
+  std::size_t size_ = 0;
+};
+
+}  // namespace muster::detail

@@ -1,0 +1,106 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <sys/types.h>
+
+#include <muster/executors/thread_pool.hpp>
+#include <muster/executors/threads/task_queue.hpp>
+#include <muster/executors/threads/thread_worker.hpp>
+
+namespace muster::detail {
+
+/// The pool behind ThreadPoolExecutor.
+///
+/// Every thread has a deque for the tasks that its own tasks submit; all others go through one
+/// queue, from which threads take several at once when many wait.
+///
+/// Rules, and why:
+/// - `mutex_` guards the queue, the list of parked threads and all counts of threads. A thread
+///   that finds work in its own deque takes no lock.
+/// - A thread is parked, blocked (asleep in a wait of its task) or active. wanted_ is how many more
+///   could be active. It is almost always 0 when there is much to do, and then submitting wakes
+///   nobody and costs one load.
+/// - Whoever adds work looks at wanted_ afterwards. A thread that parks raises wanted_, has every
+///   other thread pass a memory barrier (membarrier(2)), and then looks for work once more. So one
+///   of the two sees the other, and the side that is used a million times pays no fence.
+/// - Whoever takes work while threads are wanted and more work is left wakes the next one.
+class ThreadPoolCore final : public TaskHome {
+ public:
+  explicit ThreadPoolCore(ThreadPoolOptions options);
+  ~ThreadPoolCore() override;
+  ThreadPoolCore(const ThreadPoolCore&) = delete;
+  ThreadPoolCore& operator=(const ThreadPoolCore&) = delete;
+
+  void execute(TaskPtr task);
+  void shutdown(bool wait, bool cancel_pending);
+  unsigned max_workers() const noexcept { return options_.max_workers; }
+  unsigned thread_count() const;
+
+  bool run_nested(TaskBase& task) noexcept override;
+
+  // Called by workers.
+  void work(ThreadWorker& self);
+  void block(ThreadWorker& self, SharedStateBase* awaited);
+  void unblock(ThreadWorker& self) noexcept;
+
+  static constexpr unsigned threads_max = 512;
+
+ private:
+  using Lock = std::unique_lock<std::mutex>;
+
+  // thread_pool_core.cpp
+  void push_shared(TaskPtr task);
+  void throw_if_closed() const;
+  void cancel_all_pending();
+  void join();
+  void break_pool(std::exception_ptr error);
+
+  // thread_pool_threads.cpp: which threads run. With the lock, but for look_for_thread().
+  void add_threads(Lock& lock);
+  void look_for_thread();
+  bool start_thread();
+  std::size_t work_count() const;
+  unsigned free_threads() const;
+  void update_wanted() noexcept;
+  bool waits_for(const SharedStateBase* awaited, const ThreadWorker& self) const;
+
+  // thread_pool_work.cpp: a worker's thread.
+  TaskPtr find_work(ThreadWorker& self);
+  TaskPtr take_shared(ThreadWorker& self);
+  TaskPtr steal(ThreadWorker& self);
+  void name_thread(unsigned number) const;
+  bool run_initializer();
+  bool park(ThreadWorker& self);
+  void park_surplus(ThreadWorker& self);
+  bool any_deque_has_work() const noexcept;
+
+  const ThreadPoolOptions options_;
+  const pid_t pid_;
+
+  mutable std::mutex mutex_;
+  TaskQueue queue_;
+  std::vector<ThreadWorker*> parked_;
+  unsigned blocked_ = 0;
+  unsigned ended_ = 0;
+  std::optional<std::string> broken_;
+
+  std::atomic<bool> closed_{false};
+  std::atomic<std::size_t> queued_{0};  // queue_.size(), for a look without the lock
+  std::atomic<unsigned> wanted_{0};
+  std::atomic<bool> surplus_{false};  // more are active than max_workers
+  std::atomic<unsigned> threads_{0};  // how many of workers_ there are; they stay until the end
+  std::array<std::unique_ptr<ThreadWorker>, threads_max> workers_;
+
+  std::mutex join_mutex_;
+};
+
+}  // namespace muster::detail

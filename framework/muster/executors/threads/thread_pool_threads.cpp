@@ -1,0 +1,115 @@
+#include <algorithm>
+#include <system_error>
+
+#include <muster/base/cpu_count.hpp>
+#include <muster/executors/threads/thread_pool_core.hpp>
+#include <muster/futures/errors.hpp>
+
+namespace muster::detail {
+
+// How many threads could be active and are not.
+void ThreadPoolCore::update_wanted() noexcept {
+  const unsigned threads = threads_.load(std::memory_order_relaxed) - ended_;
+  const auto parked = static_cast<unsigned>(parked_.size());
+  const unsigned active = threads - std::min(threads, parked + blocked_);
+  surplus_.store(active > options_.max_workers, std::memory_order_relaxed);
+  const unsigned idle_slots = options_.max_workers - std::min(active, options_.max_workers);
+  const unsigned startable = threads_max - threads_.load(std::memory_order_relaxed);
+  const bool is_over = closed_.load(std::memory_order_relaxed) && parked == 0 && blocked_ == 0;
+  wanted_.store(is_over ? 0 : std::min(idle_slots, parked + startable), std::memory_order_relaxed);
+}
+
+std::size_t ThreadPoolCore::work_count() const {
+  std::size_t count = queue_.size();
+  for (unsigned i = 0; i < threads_.load(std::memory_order_relaxed); ++i) {
+    if (!workers_[i]->deque.empty()) ++count;
+  }
+  return count;
+}
+
+// Active threads that are about to look for work.
+unsigned ThreadPoolCore::free_threads() const {
+  const unsigned threads = threads_.load(std::memory_order_relaxed);
+  unsigned not_in_function = 0;
+  for (unsigned i = 0; i < threads; ++i) {
+    if (!workers_[i]->in_function()) ++not_in_function;
+  }
+  const auto asleep = static_cast<unsigned>(parked_.size()) + ended_;
+  return not_in_function - std::min(not_in_function, asleep);
+}
+
+// Wakes or starts threads, as far as there is work that no thread is about to take.
+void ThreadPoolCore::add_threads(Lock& lock) {
+  std::size_t work = work_count();
+  const std::size_t taken = free_threads();
+  work -= std::min(work, taken);
+  for (; work > 0 && wanted_.load(std::memory_order_relaxed) != 0; --work) {
+    if (!parked_.empty()) {
+      ThreadWorker* const woken = parked_.back();
+      parked_.pop_back();
+      update_wanted();
+      woken->wake();
+    } else if (!start_thread()) {
+      break;
+    }
+  }
+  lock.unlock();
+}
+
+void ThreadPoolCore::look_for_thread() {
+  Lock lock(mutex_);
+  add_threads(lock);
+}
+
+bool ThreadPoolCore::start_thread() {
+  const unsigned number = threads_.load(std::memory_order_relaxed);
+  const bool spin_pays = usable_cpus() > 1;
+  workers_[number] = std::make_unique<ThreadWorker>(*this, number, spin_pays);
+  ThreadWorker& worker = *workers_[number];
+  try {
+    worker.thread = std::thread([this, &worker] { work(worker); });
+  } catch (const std::system_error&) {
+    workers_[number].reset();
+    if (number - ended_ != 0) return false;  // those that run will do it
+    throw Error(ErrorCode::broken, "a thread pool could not start its first thread",
+                "raise the limits on processes and memory (ulimit -u, ulimit -v)");
+  }
+  threads_.store(number + 1, std::memory_order_release);
+  update_wanted();
+  return true;
+}
+
+// Follows who waits for whom, from the task that is awaited on.
+bool ThreadPoolCore::waits_for(const SharedStateBase* awaited, const ThreadWorker& self) const {
+  const unsigned threads = threads_.load(std::memory_order_relaxed);
+  for (unsigned steps = 0; awaited != nullptr && steps <= threads; ++steps) {
+    if (self.is_inside(*awaited)) return true;
+    const SharedStateBase* next = nullptr;
+    for (unsigned i = 0; i < threads; ++i) {
+      const ThreadWorker& other = *workers_[i];
+      if (other.waiting_for != nullptr && other.is_inside(*awaited)) next = other.waiting_for;
+    }
+    awaited = next;
+  }
+  return false;
+}
+
+void ThreadPoolCore::block(ThreadWorker& self, SharedStateBase* awaited) {
+  Lock lock(mutex_);
+  if (waits_for(awaited, self)) {
+    throw DeadlockError("a task waits, by way of other tasks, for its own result");
+  }
+  self.waiting_for = awaited;
+  ++blocked_;
+  update_wanted();
+  if (wanted_.load(std::memory_order_relaxed) != 0) add_threads(lock);
+}
+
+void ThreadPoolCore::unblock(ThreadWorker& self) noexcept {
+  const Lock lock(mutex_);
+  self.waiting_for = nullptr;
+  --blocked_;
+  update_wanted();
+}
+
+}  // namespace muster::detail

@@ -1,0 +1,156 @@
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <linux/membarrier.h>
+#include <pthread.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <muster/executors/threads/thread_pool_core.hpp>
+
+namespace muster::detail {
+namespace {
+
+// Every thread of this process passes a full memory barrier before this returns. Where the kernel
+// does not offer that, the slow global form does the same.
+void barrier_everywhere() noexcept {
+  static const bool expedited =
+      ::syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
+  const int command = expedited ? MEMBARRIER_CMD_PRIVATE_EXPEDITED : MEMBARRIER_CMD_GLOBAL;
+  ::syscall(SYS_membarrier, command, 0, 0);
+}
+
+// How often a thread looks at the shared queue though its own deque is not empty, so that tasks
+// which submit tasks for ever do not starve others.
+constexpr std::uint32_t fair_interval = 61;
+constexpr std::size_t batch_max = 32;
+
+}  // namespace
+
+void ThreadPoolCore::work(ThreadWorker& self) {
+  self.enter_thread();
+  name_thread(self.number());
+  const bool sound = run_initializer();
+  while (sound) {
+    if (surplus_.load(std::memory_order_relaxed)) park_surplus(self);
+    TaskPtr task = find_work(self);
+    if (task) {
+      if (task->start()) self.run(*task.get());
+    } else if (!park(self)) {
+      break;
+    }
+  }
+  const Lock lock(mutex_);
+  ++ended_;
+  update_wanted();
+}
+
+void ThreadPoolCore::name_thread(unsigned number) const {
+  if (options_.thread_name_prefix.empty()) return;
+  constexpr std::size_t kept_by_kernel = 15;
+  const std::string suffix = fmt::format("-{}", number);
+  const std::string name =
+      options_.thread_name_prefix.substr(0, kept_by_kernel - suffix.size()) + suffix;
+  ::pthread_setname_np(::pthread_self(), name.c_str());
+}
+
+bool ThreadPoolCore::run_initializer() {
+  if (!options_.initializer) return true;
+  try {
+    options_.initializer();
+    return true;
+  } catch (...) {
+    break_pool(std::current_exception());
+    return false;
+  }
+}
+
+TaskPtr ThreadPoolCore::find_work(ThreadWorker& self) {
+  if (++self.found % fair_interval == 0) {
+    if (TaskPtr task = take_shared(self)) return task;
+  }
+  if (TaskPtr task{self.deque.pop()}) return task;
+  TaskPtr task;
+  self.set_in_function(false);
+  self.spin.until([&] {
+    task = take_shared(self);
+    if (!task) task = steal(self);
+    return static_cast<bool>(task) || closed_.load(std::memory_order_relaxed);
+  });
+  if (task) self.set_in_function(true);
+  if (task && wanted_.load(std::memory_order_relaxed) != 0) look_for_thread();
+  return task;
+}
+
+TaskPtr ThreadPoolCore::take_shared(ThreadWorker& self) {
+  if (queued_.load(std::memory_order_relaxed) == 0) return {};
+  const Lock lock(mutex_);
+  // Several at once if there are many: then they are probably small. Not past priorities.
+  std::size_t more = queue_.has_priorities() ? 0 : queue_.size() / (4 * options_.max_workers);
+  more = std::min(more, batch_max);
+  TaskPtr first = queue_.pop();
+  TaskBase* batch[batch_max];
+  for (std::size_t i = 0; i < more; ++i) batch[i] = queue_.pop().release();
+  // The deque gives back last what was pushed first.
+  for (std::size_t i = more; i > 0; --i) self.deque.push(batch[i - 1]);
+  queued_.store(queue_.size(), std::memory_order_relaxed);
+  return first;
+}
+
+TaskPtr ThreadPoolCore::steal(ThreadWorker& self) {
+  const unsigned threads = threads_.load(std::memory_order_acquire);
+  if (threads < 2) return {};
+  const auto first = static_cast<unsigned>(self.random.below(threads));
+  for (unsigned i = 0; i < threads; ++i) {
+    ThreadWorker& victim = *workers_[(first + i) % threads];
+    if (&victim == &self || victim.deque.empty()) continue;
+    if (TaskPtr task{victim.deque.steal()}) return task;
+  }
+  return {};
+}
+
+bool ThreadPoolCore::any_deque_has_work() const noexcept {
+  const unsigned threads = threads_.load(std::memory_order_acquire);
+  for (unsigned i = 0; i < threads; ++i) {
+    if (!workers_[i]->deque.empty()) return true;
+  }
+  return false;
+}
+
+// Sleeps if more threads are active than should be: one that was blocked is back.
+void ThreadPoolCore::park_surplus(ThreadWorker& self) {
+  {
+    const Lock lock(mutex_);
+    if (!surplus_.load(std::memory_order_relaxed) || closed_.load(std::memory_order_relaxed))
+      return;
+    parked_.push_back(&self);
+    update_wanted();
+  }
+  self.sleep_until_woken();
+}
+
+// Sleeps until there may be work. False: the pool is closed and there is none.
+bool ThreadPoolCore::park(ThreadWorker& self) {
+  {
+    const Lock lock(mutex_);
+    if (queue_.size() != 0) return true;
+    if (closed_.load(std::memory_order_relaxed)) return any_deque_has_work();
+    parked_.push_back(&self);
+    update_wanted();
+  }
+  barrier_everywhere();
+  if (any_deque_has_work()) {
+    const Lock lock(mutex_);
+    const auto at = std::find(parked_.begin(), parked_.end(), &self);
+    if (at != parked_.end()) {
+      parked_.erase(at);
+      update_wanted();
+      return true;
+    }
+    // Somebody is about to wake this thread: the wake-up must not be left for later.
+  }
+  self.sleep_until_woken();
+  return true;
+}
+
+}  // namespace muster::detail

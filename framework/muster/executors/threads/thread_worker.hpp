@@ -1,0 +1,68 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <thread>
+
+#include <muster/base/adaptive_spin.hpp>
+#include <muster/base/random.hpp>
+#include <muster/executors/task.hpp>
+#include <muster/executors/threads/work_deque.hpp>
+
+namespace muster::detail {
+
+class ThreadPoolCore;
+
+/// One thread of a thread pool. Unless said otherwise its members are used by that thread alone.
+class ThreadWorker final : public WaitHelper {
+ public:
+  ThreadWorker(ThreadPoolCore& core, unsigned number, bool spin_pays);
+
+  ThreadPoolCore& core() const noexcept { return core_; }
+  unsigned number() const noexcept { return number_; }
+
+  /// The one that the calling thread is; null if it is none.
+  static ThreadWorker* of_this_thread() noexcept;
+  void enter_thread() noexcept;  ///< from now on it is the calling thread's
+
+  /// Runs a task that start() was true for.
+  void run(TaskBase& task) noexcept;
+
+  void before_wait(SharedStateBase* awaited) override;
+  void after_wait() noexcept override;
+
+  /// By any thread: true while a task's function runs. Turns false before its future is done, so
+  /// that whoever waited for that finds a free thread.
+  bool in_function() const noexcept { return in_function_.load(std::memory_order_acquire); }
+  void set_in_function(bool is) noexcept { in_function_.store(is, std::memory_order_release); }
+
+  // Parking. The pool's lock decides who wakes whom.
+  void sleep_until_woken() noexcept;
+  void wake() noexcept;  ///< by any thread
+
+  /// With the pool's lock: what its task sleeps for, null if it does not. And, while it sleeps,
+  /// whether `state` is a task that this thread is in the middle of.
+  SharedStateBase* waiting_for = nullptr;
+  bool is_inside(const SharedStateBase& state) const noexcept;
+
+  WorkDeque<TaskBase> deque;
+  AdaptiveSpin spin;
+  Random random;
+  std::uint32_t found = 0;
+  std::thread thread;  // with the pool's lock
+
+ private:
+  // Tasks that run in this thread, innermost first: a wait may run another one.
+  struct Frame {
+    const SharedStateBase* state;
+    Frame* outer;
+  };
+
+  ThreadPoolCore& core_;
+  const unsigned number_;
+  Frame* frames_ = nullptr;
+  alignas(64) std::atomic<bool> in_function_{false};
+  std::atomic<std::uint32_t> woken_{0};
+};
+
+}  // namespace muster::detail

@@ -1,0 +1,106 @@
+#pragma once
+
+#include <cstddef>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <ranges>
+#include <string>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include <muster/futures/completion_queue.hpp>
+#include <muster/futures/future.hpp>
+
+namespace muster {
+
+/// The futures given to as_completed(), as they complete. An input range: it can be gone through
+/// once. Used by one thread. It holds each future until it has moved on behind it.
+template <class T>
+class [[nodiscard]] AsCompleted {
+  struct Impl;
+
+ public:
+  explicit AsCompleted(std::optional<Duration> timeout) : impl_(std::make_unique<Impl>()) {
+    if (!timeout) return;
+    const TimePoint now = Clock::now();
+    if (*timeout < TimePoint::max() - now) impl_->deadline = now + *timeout;
+  }
+
+  /// Also waits for this one, unless it is among them already. May be called while iterating, for
+  /// work that leads to more work: then iteration goes on at an end that it had not reached yet.
+  void add(Future<T> future) {
+    if (!impl_->seen.insert(&detail::FutureAccess::state(future)).second) return;
+    impl_->futures.push_back(std::move(future));
+    impl_->queue.add(detail::FutureAccess::state(impl_->futures.back()));
+  }
+
+  class iterator {
+   public:
+    using value_type = Future<T>;
+    using difference_type = std::ptrdiff_t;
+    using iterator_category = std::input_iterator_tag;
+    using reference = Future<T>&;
+    using pointer = Future<T>*;
+
+    iterator() = default;
+    Future<T>& operator*() const { return impl_->current; }
+    Future<T>* operator->() const { return &impl_->current; }
+    /// Waits for the next one. Throws TimeoutError, such as "2 (of 4) futures unfinished".
+    iterator& operator++() {
+      impl_->advance();
+      return *this;
+    }
+    void operator++(int) { ++*this; }
+    friend bool operator==(const iterator& at, std::default_sentinel_t) { return at.at_end(); }
+
+   private:
+    friend class AsCompleted;
+    explicit iterator(Impl* impl) : impl_(impl) {}
+    bool at_end() const { return impl_ == nullptr || !impl_->current.valid(); }
+
+    Impl* impl_ = nullptr;
+  };
+
+  /// Waits for the first one; to be called once. Throws TimeoutError.
+  iterator begin() {
+    impl_->advance();
+    return iterator(impl_.get());
+  }
+  std::default_sentinel_t end() const noexcept { return {}; }
+
+ private:
+  struct Impl {
+    std::vector<Future<T>> futures;
+    std::unordered_set<const void*> seen;
+    Future<T> current;
+    std::optional<TimePoint> deadline;
+    detail::CompletionQueue queue;  // last: it lets go of the states before they go
+
+    void advance() {
+      current = Future<T>();
+      if (queue.given() == queue.added()) return;
+      const auto number = queue.next(deadline);
+      if (!number) {
+        throw TimeoutError(std::to_string(queue.added() - queue.given()) + " (of " +
+                           std::to_string(queue.added()) + ") futures unfinished");
+      }
+      current = std::move(futures[*number]);
+    }
+  };
+
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Gives futures as they complete: first those that are done already, in the order given, then the
+/// others in the order of completion; a future given twice once. The time runs from this call.
+/// The futures may be of different executors.
+template <std::ranges::input_range Futures>
+auto as_completed(Futures&& futures, std::optional<Duration> timeout = std::nullopt) {
+  AsCompleted<typename std::ranges::range_value_t<Futures>::value_type> out(timeout);
+  for (const auto& each : futures) out.add(each);
+  return out;
+}
+
+}  // namespace muster

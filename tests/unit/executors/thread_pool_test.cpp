@@ -1,0 +1,392 @@
+// What is special to threads. The numbers are explained in docs/conformance.md.
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <latch>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <muster/executors/thread_pool.hpp>
+#include <muster/futures/as_completed.hpp>
+#include <muster/futures/promise.hpp>
+#include <muster/futures/wait.hpp>
+
+namespace muster {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Holds tasks until the test lets them go; at the latest when the test ends.
+class Gate {
+ public:
+  ~Gate() { open(); }
+  void open() {
+    const std::lock_guard lock(mutex_);
+    open_ = true;
+    changed_.notify_all();
+  }
+  void pass() {
+    std::unique_lock lock(mutex_);
+    ++waiting_;
+    changed_.notify_all();
+    changed_.wait(lock, [this] { return open_; });
+  }
+  void await(int count) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return waiting_ >= count; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool open_ = false;
+  int waiting_ = 0;
+};
+
+TEST(ThreadPool, MovesWhatCannotBeCopied) {  // 2
+  ThreadPoolExecutor pool({.max_workers = 1});
+  auto given = std::make_unique<int>(7);
+  Future<std::unique_ptr<int>> future = pool.submit(
+      [held = std::make_unique<int>(1)](std::unique_ptr<int> x) {
+        *x += *held;
+        return x;
+      },
+      std::move(given));
+  EXPECT_EQ(*std::move(future).result(), 8);
+}
+
+TEST(ThreadPool, TakesAnEndlessInputLazily) {  // 15, 17, 10
+  ThreadPoolExecutor pool({.max_workers = 2});
+  struct Endless {
+    int* taken;
+    struct iterator {
+      using value_type = int;
+      using difference_type = std::ptrdiff_t;
+      int* taken;
+      int operator*() const { return *taken; }
+      iterator& operator++() {
+        ++*taken;
+        return *this;
+      }
+      iterator operator++(int) {
+        iterator before = *this;
+        ++*this;
+        return before;
+      }
+      bool operator==(std::default_sentinel_t) const { return false; }
+    };
+    iterator begin() const { return {taken}; }
+    std::default_sentinel_t end() const { return {}; }
+  };
+  int taken = 0;
+  auto results =
+      pool.map([](int) { return 1; }, Endless{&taken}, {.chunk_size = 1, .buffer_size = 10});
+  EXPECT_EQ(taken, 10);
+  int seen = 0;
+  for (const int each : results) {
+    if ((seen += each) == 100) break;
+  }
+  EXPECT_LE(taken, 110);
+}
+
+TEST(ThreadPool, AMapsTimeoutCancelsTheRest) {  // 9, 64
+  Gate gate;
+  std::atomic<int> entered = 0;
+  ThreadPoolExecutor pool({.max_workers = 1});
+  const auto work = [&](int i) {
+    ++entered;
+    if (i == 1) gate.pass();
+    return i;
+  };
+  {
+    auto results = pool.map(work, std::vector{0, 1, 2, 3}, {.timeout = 200ms, .chunk_size = 1});
+    auto at = results.begin();
+    EXPECT_EQ(*at, 0);
+    EXPECT_THROW(++at, TimeoutError);
+    EXPECT_TRUE(at == results.end());
+  }
+  gate.open();
+  pool.shutdown();
+  EXPECT_EQ(entered, 2);
+}
+
+TEST(ThreadPool, AMapRunsWithoutBeingLookedAt) {  // 58
+  std::atomic<int> ran = 0;
+  ThreadPoolExecutor pool({.max_workers = 2});
+  {
+    auto results = pool.map([&](int) { return ++ran; }, std::vector{1, 2, 3, 4});
+    results.detach();
+  }
+  pool.shutdown();
+  EXPECT_EQ(ran, 4);
+}
+
+TEST(ThreadPool, FreesWhatTasksHeldBeforeTheirFutureIsDone) {  // 19
+  ThreadPoolExecutor pool({.max_workers = 1});
+  auto held = std::make_shared<int>(1);
+  const std::weak_ptr<int> watched = held;
+  const Future<int> future =
+      pool.submit([](const std::shared_ptr<int>& x) { return *x; }, std::move(held));
+  EXPECT_EQ(future.result(), 1);
+  EXPECT_TRUE(watched.expired());
+}
+
+TEST(ThreadPool, MoreWorkersThanMayBeAreRefused) {  // 20, 59
+  EXPECT_THROW(ThreadPoolExecutor({.max_workers = 100'000}), Error);
+  EXPECT_GE(ThreadPoolExecutor().max_workers(), 1U);
+}
+
+TEST(ThreadPool, BlockedTasksGetAsManyThreadsAsThereMayBe) {  // 60
+  Gate gate;
+  ThreadPoolExecutor pool({.max_workers = 4});
+  std::vector<Future<void>> futures;
+  for (int i = 0; i < 60; ++i) futures.push_back(pool.submit([&] { gate.pass(); }));
+  gate.await(4);
+  EXPECT_EQ(pool.thread_count(), 4U);
+  gate.open();
+  wait(futures);
+  EXPECT_EQ(pool.thread_count(), 4U);
+}
+
+TEST(ThreadPool, TasksOneAfterTheOtherNeedOneThread) {  // 61
+  ThreadPoolExecutor pool({.max_workers = 4});
+  std::set<std::thread::id> seen;
+  for (int i = 0; i < 200; ++i) {
+    seen.insert(pool.submit([] { return std::this_thread::get_id(); }).result());
+  }
+  EXPECT_EQ(seen.size(), 1U);
+  EXPECT_EQ(pool.thread_count(), 1U);
+}
+
+TEST(ThreadPool, AForkedChildEnds) {  // 62
+  Gate gate;
+  ThreadPoolExecutor pool({.max_workers = 2});
+  const Future<void> busy = pool.submit([&] { gate.pass(); });
+  gate.await(1);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    pool.shutdown();
+    ::_exit(7);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 7);
+  gate.open();
+}
+
+TEST(ThreadPool, TheInitializerRunsFirstInEachThread) {  // 65
+  std::atomic<int> ran = 0;
+  thread_local bool ready = false;
+  Gate gate;
+  ThreadPoolExecutor pool({.max_workers = 2, .initializer = [&] {
+                             ++ran;
+                             ready = true;
+                           }});
+  const auto work = [&] {
+    gate.pass();
+    return ready;
+  };
+  const Future<bool> a = pool.submit(work);
+  const Future<bool> b = pool.submit(work);
+  gate.await(2);
+  gate.open();
+  EXPECT_TRUE(a.result() && b.result());
+  EXPECT_EQ(ran, 2);
+}
+
+TEST(ThreadPool, AFailingInitializerBreaksThePool) {  // 66
+  ThreadPoolExecutor pool({.max_workers = 1, .initializer = [] { throw std::logic_error("no"); }});
+  ::testing::internal::CaptureStderr();
+  Future<int> future;
+  try {
+    future = pool.submit([] { return 1; });
+    EXPECT_THROW(future.result(60s), Error);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::broken);  // it broke before the task came
+  }
+  EXPECT_THROW(pool.submit([] { return 1; }), Error);
+  pool.shutdown();
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  EXPECT_NE(log.find("initializer threw: no"), std::string::npos) << log;
+}
+
+TEST(ThreadPool, CancelPendingLetsWhatRunsEnd) {  // 72, 80
+  Gate gate;
+  ThreadPoolExecutor pool({.max_workers = 1});
+  const Future<int> running = pool.submit([&] {
+    gate.pass();
+    return 1;
+  });
+  gate.await(1);
+  std::vector<Future<int>> queued;
+  for (int i = 0; i < 100; ++i) queued.push_back(pool.submit([] { return 2; }));
+  pool.shutdown(false, true);
+  for (const auto& each : queued) EXPECT_TRUE(each.cancelled());
+  gate.open();
+  pool.shutdown();
+  EXPECT_EQ(running.result(0s), 1);
+}
+
+TEST(ThreadPool, ItsOwnThreadsCannotWaitForItsEnd) {
+  ThreadPoolExecutor pool({.max_workers = 1});
+  EXPECT_THROW(pool.submit([&] { pool.shutdown(); }).result(), Error);
+  pool.submit([&] { pool.shutdown(false); }).result();
+}
+
+TEST(ThreadPool, NamesItsThreads) {  // 79
+  ThreadPoolExecutor pool({.max_workers = 1, .thread_name_prefix = "a-long-thread-name"});
+  const std::string name = pool.submit([] {
+                                 std::array<char, 16> out{};
+                                 ::pthread_getname_np(::pthread_self(), out.data(), out.size());
+                                 return std::string(out.data());
+                               })
+                               .result();
+  EXPECT_EQ(name, "a-long-thread-0") << "as much as the kernel keeps";
+}
+
+TEST(ThreadPool, HigherPrioritiesRunFirst) {
+  Gate gate;
+  ThreadPoolExecutor pool({.max_workers = 1});
+  const Future<void> first = pool.submit([&] { gate.pass(); });
+  gate.await(1);
+  std::vector<int> order;
+  for (const int priority : {0, -1, 2, 1, 0}) {
+    pool.submit(TaskOptions{.priority = priority},
+                [&order, priority] { order.push_back(priority); });
+  }
+  gate.open();
+  pool.shutdown();
+  EXPECT_EQ(order, (std::vector{2, 1, 0, 0, -1}));
+}
+
+TEST(ThreadPool, PrioritiesAge) {
+  Gate gate;
+  ThreadPoolExecutor pool({.max_workers = 1});
+  const Future<void> first = pool.submit([&] { gate.pass(); });
+  gate.await(1);
+  std::vector<int> order;
+  pool.submit([&] { order.push_back(-1); });
+  for (int i = 0; i < 2000; ++i) {
+    pool.submit(TaskOptions{.priority = 1}, [&order, i] { order.push_back(i); });
+  }
+  gate.open();
+  pool.shutdown();
+  ASSERT_EQ(order.size(), 2001U);
+  EXPECT_EQ(order[999], -1) << "overtaken by no more than 1,000";
+}
+
+TEST(ThreadPool, CancelStopsATaskThatTakesAStopToken) {
+  Gate gate;
+  ThreadPoolExecutor pool({.max_workers = 1});
+  const Future<bool> future = pool.submit([&](std::stop_token stop) {
+    std::stop_callback open(stop, [&] { gate.open(); });
+    gate.pass();
+    return stop.stop_requested();
+  });
+  gate.await(1);
+  EXPECT_TRUE(future.running());
+  EXPECT_FALSE(future.cancel()) << "it goes on until it looks";
+  EXPECT_TRUE(future.result(60s));
+}
+
+TEST(ThreadPool, TasksMayWaitForTasks) {
+  for (const unsigned workers : {1U, 2U, 3U}) {
+    ThreadPoolExecutor pool({.max_workers = workers});
+    const std::function<long(int)> fib = [&](int n) -> long {
+      if (n < 2) return n;
+      const Future<long> other = pool.submit(fib, n - 1);
+      return fib(n - 2) + other.result();
+    };
+    EXPECT_EQ(pool.submit(fib, 15).result(60s), 610) << workers;
+  }
+}
+
+TEST(ThreadPool, TasksMayWaitForManyAndInTheOrderOfCompletion) {
+  ThreadPoolExecutor pool({.max_workers = 1});
+  const auto square = [](int x) { return x * x; };
+  const long sum = pool.submit([&] {
+                         std::vector<Future<int>> all;
+                         for (int i = 0; i < 10; ++i) all.push_back(pool.submit(square, i));
+                         long out = 0;
+                         for (const auto& each : as_completed(all, 60s)) out += each.result();
+                         std::vector<Future<int>> more;
+                         for (int i = 0; i < 10; ++i) more.push_back(pool.submit(square, i));
+                         for (const auto& each : wait(more).done) out += each.result();
+                         return out;
+                       })
+                       .result(60s);
+  EXPECT_EQ(sum, 570);
+}
+
+TEST(ThreadPool, AThreadThatWaitsIsReplaced) {
+  Gate gate;
+  ThreadPoolExecutor pool({.max_workers = 1});
+  std::atomic<bool> ran = false;
+  Promise<void> outside;
+  const Future<void> awaited = outside.future();
+  const Future<void> waits = pool.submit([&] {
+    gate.pass();
+    awaited.result();
+  });
+  gate.await(1);
+  gate.open();
+  const Future<void> other = pool.submit([&] { ran = true; });
+  EXPECT_NO_THROW(other.result(60s));
+  EXPECT_TRUE(ran);
+  outside.set_value();
+  EXPECT_NO_THROW(waits.result(60s));
+}
+
+TEST(ThreadPool, WaitsInACircleAreFound) {
+  ThreadPoolExecutor pool({.max_workers = 2});
+  std::latch both(2);
+  std::array<Future<int>, 2> futures;
+  Gate known;
+  const auto wait_for = [&](std::size_t other) {
+    both.arrive_and_wait();
+    known.pass();
+    return futures[other].result();
+  };
+  futures[0] = pool.submit(wait_for, std::size_t{1});
+  futures[1] = pool.submit(wait_for, std::size_t{0});
+  known.await(2);
+  known.open();
+  EXPECT_THROW(futures[0].result(60s), DeadlockError);
+  EXPECT_THROW(futures[1].result(60s), DeadlockError) << "the error of the other one";
+}
+
+TEST(ThreadPool, ManyThreadsSubmitAndCancelAtOnce) {
+  std::atomic<long> ran = 0;
+  long cancelled = 0;
+  constexpr int each = 5000;
+  {
+    ThreadPoolExecutor pool({.max_workers = 2});
+    std::array<long, 4> mine{};
+    std::vector<std::thread> threads;
+    for (long& count : mine) {
+      threads.emplace_back([&pool, &ran, &count] {
+        for (int i = 0; i < each; ++i) {
+          const Future<void> future = pool.submit([&ran] { ++ran; });
+          if (i % 3 == 0 && future.cancel()) ++count;
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    for (const long count : mine) cancelled += count;
+  }
+  EXPECT_EQ(ran + cancelled, 4L * each);
+}
+
+}  // namespace
+}  // namespace muster
