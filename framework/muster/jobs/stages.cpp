@@ -94,6 +94,22 @@ class CountStage final : public Stage {
   std::uint32_t accepted_ = 0;
 };
 
+// Where an attempt writes a part of the output.
+std::filesystem::path part_file(const Workspace& workspace, AttemptId attempt) {
+  const auto& where = workspace.output != nullptr ? workspace.output->staging() : workspace.temp;
+  return where / fmt::format("attempt-{}", attempt.value);
+}
+
+void take_part(const Workspace& workspace, JobData& data, std::uint32_t part, AttemptId attempt,
+               const mapreduce::PartTotals& totals) {
+  data.parts[part] = totals;
+  if (workspace.output != nullptr) {
+    workspace.output->adopt(part_file(workspace, attempt), part, data.parts.size());
+  } else {
+    data.part_files[part] = part_file(workspace, attempt);
+  }
+}
+
 class MapStage final : public Stage {
  public:
   MapStage(const Plan& plan, const Workspace& workspace, JobData& data)
@@ -141,12 +157,7 @@ class MapStage final : public Stage {
     const mapreduce::MapResult result = mapreduce::decode_map_result(bytes);
     data_.records_mapped += result.records_in;
     if (plan_.map_only()) {
-      data_.parts[chunk] = result.part;
-      if (workspace_.output != nullptr) {
-        workspace_.output->adopt(file_of(attempt), chunk, data_.parts.size());
-      } else {
-        data_.part_files[chunk] = file_of(attempt);
-      }
+      take_part(workspace_, data_, chunk, attempt, result.part);
       return;
     }
     data_.runs[chunk] = file_of(attempt);
@@ -158,10 +169,8 @@ class MapStage final : public Stage {
 
  private:
   std::filesystem::path file_of(AttemptId attempt) const {
-    if (!plan_.map_only()) return workspace_.temp / fmt::format("run-{}", attempt.value);
-    const auto& where =
-        workspace_.output != nullptr ? workspace_.output->staging() : workspace_.temp;
-    return where / fmt::format("attempt-{}", attempt.value);
+    if (plan_.map_only()) return part_file(workspace_, attempt);
+    return workspace_.temp / fmt::format("run-{}", attempt.value);
   }
 
   const Plan& plan_;
@@ -193,7 +202,7 @@ class ReduceStage final : public Stage {
     request.partition = chunk;
     request.memory_bytes = plan_.memory_bytes;
     request.runs = data_.runs;
-    request.output = file_of(attempt);
+    request.output = part_file(workspace_, attempt);
     request.format =
         workspace_.output != nullptr ? mapreduce::PartFormat::text : mapreduce::PartFormat::framed;
     request.lasting = workspace_.output != nullptr;
@@ -207,21 +216,10 @@ class ReduceStage final : public Stage {
                   fmt::format("{}: {} records were mapped, {} were reduced", describe(chunk),
                               data_.partition_records[chunk], result.records_in));
     }
-    data_.parts[chunk] = result.part;
-    if (workspace_.output != nullptr) {
-      workspace_.output->adopt(file_of(attempt), chunk, data_.parts.size());
-    } else {
-      data_.part_files[chunk] = file_of(attempt);
-    }
+    take_part(workspace_, data_, chunk, attempt, result.part);
   }
 
  private:
-  std::filesystem::path file_of(AttemptId attempt) const {
-    const auto& where =
-        workspace_.output != nullptr ? workspace_.output->staging() : workspace_.temp;
-    return where / fmt::format("attempt-{}", attempt.value);
-  }
-
   const Plan& plan_;
   const Workspace& workspace_;
   JobData& data_;
