@@ -87,6 +87,9 @@ std::array<Depot, class_count>& depots() {
   return all;
 }
 
+// Trivially destructible, so that it may be read by what a thread destroys after its cache.
+thread_local bool cache_ended = false;
+
 // What one thread holds of each size: the magazine it works on, and a full one.
 class ThreadCache {
  public:
@@ -95,7 +98,7 @@ class ThreadCache {
       depots()[i].give(held_[i].first);
       depots()[i].give(held_[i].second);
     }
-    ended_ = true;
+    cache_ended = true;
   }
 
   void* allocate(std::size_t index) {
@@ -116,16 +119,10 @@ class ThreadCache {
     work.push(memory);
   }
 
-  static bool ended() noexcept { return ended_; }
-
  private:
-  // Trivially destructible, so that it may be read by what a thread destroys after its cache.
-  static thread_local bool ended_;
-
   std::array<std::pair<Magazine, Magazine>, class_count> held_;
 };
 
-thread_local bool ThreadCache::ended_ = false;
 thread_local ThreadCache cache;
 
 }  // namespace
@@ -133,7 +130,7 @@ thread_local ThreadCache cache;
 void* allocate_state(std::size_t size) {
   if (MUSTER_PLAIN_STATES == 1 || size > state_block_bytes_max) return ::operator new(size);
   const std::size_t index = class_of(size);
-  if (!ThreadCache::ended()) return cache.allocate(index);
+  if (!cache_ended) return cache.allocate(index);
   Magazine one = depots()[index].take((index + 1) * granule);
   void* memory = one.pop();
   depots()[index].give(one);
@@ -146,7 +143,7 @@ void release_state(void* memory, std::size_t size) noexcept {
     return;
   }
   const std::size_t index = class_of(size);
-  if (!ThreadCache::ended()) {
+  if (!cache_ended) {
     cache.release(memory, index);
     return;
   }
