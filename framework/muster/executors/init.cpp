@@ -13,10 +13,10 @@
 #include <muster/base/error.hpp>
 #include <muster/base/file.hpp>
 #include <muster/executors/init.hpp>
-#include <muster/executors/spawn_protocol.hpp>
-#include <muster/executors/task_process.hpp>
-#include <muster/executors/zygote.hpp>
-#include <muster/executors/zygote_link.hpp>
+#include <muster/executors/processes/spawn_protocol.hpp>
+#include <muster/executors/processes/task_process.hpp>
+#include <muster/executors/processes/zygote.hpp>
+#include <muster/executors/processes/zygote_link.hpp>
 
 namespace muster {
 namespace {

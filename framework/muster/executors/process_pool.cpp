@@ -1,7 +1,7 @@
 #include <utility>
 
-#include <muster/executors/pool_core.hpp>
 #include <muster/executors/process_pool.hpp>
+#include <muster/executors/processes/pool_core.hpp>
 
 namespace muster {
 

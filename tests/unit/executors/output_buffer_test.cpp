@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include <muster/executors/output_buffer.hpp>
+#include <muster/executors/processes/output_buffer.hpp>
 
 namespace muster::detail {
 namespace {

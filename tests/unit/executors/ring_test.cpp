@@ -6,8 +6,8 @@
 #include <gtest/gtest.h>
 
 #include <muster/base/random.hpp>
-#include <muster/executors/frame.hpp>
-#include <muster/executors/ring.hpp>
+#include <muster/executors/processes/frame.hpp>
+#include <muster/executors/processes/ring.hpp>
 
 namespace muster::detail {
 namespace {

@@ -3,7 +3,7 @@
 #include <cstring>
 
 #include <muster/base/assert.hpp>
-#include <muster/executors/ring.hpp>
+#include <muster/executors/processes/ring.hpp>
 
 namespace muster::detail {
 

@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include <muster/base/assert.hpp>
-#include <muster/executors/wakeup.hpp>
+#include <muster/executors/processes/wakeup.hpp>
 
 namespace muster::detail {
 

@@ -8,7 +8,7 @@
 #include <sys/types.h>
 
 #include <muster/base/file.hpp>
-#include <muster/executors/spawn_protocol.hpp>
+#include <muster/executors/processes/spawn_protocol.hpp>
 
 namespace muster::detail {
 

@@ -4,7 +4,7 @@
 #include <muster/base/assert.hpp>
 #include <muster/base/futex.hpp>
 #include <muster/executors/error_codec.hpp>
-#include <muster/executors/task_channel.hpp>
+#include <muster/executors/processes/task_channel.hpp>
 
 namespace muster::detail {
 

@@ -6,7 +6,7 @@
 
 #include <muster/base/file.hpp>
 #include <muster/base/ids.hpp>
-#include <muster/executors/ring.hpp>
+#include <muster/executors/processes/ring.hpp>
 
 namespace muster::detail {
 

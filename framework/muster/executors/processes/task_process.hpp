@@ -5,10 +5,10 @@
 #include <sys/types.h>
 
 #include <muster/base/adaptive_spin.hpp>
-#include <muster/executors/frame.hpp>
-#include <muster/executors/ring.hpp>
-#include <muster/executors/shared_area.hpp>
-#include <muster/executors/wakeup.hpp>
+#include <muster/executors/processes/frame.hpp>
+#include <muster/executors/processes/ring.hpp>
+#include <muster/executors/processes/shared_area.hpp>
+#include <muster/executors/processes/wakeup.hpp>
 
 namespace muster::detail {
 

@@ -9,9 +9,9 @@
 #include <muster/base/bytes.hpp>
 #include <muster/base/file.hpp>
 #include <muster/base/ids.hpp>
-#include <muster/executors/frame.hpp>
-#include <muster/executors/ring.hpp>
-#include <muster/executors/shared_area.hpp>
+#include <muster/executors/processes/frame.hpp>
+#include <muster/executors/processes/ring.hpp>
+#include <muster/executors/processes/shared_area.hpp>
 #include <muster/executors/task_context.hpp>
 
 namespace muster::detail {

@@ -11,8 +11,8 @@
 #include <muster/base/error.hpp>
 #include <muster/base/units.hpp>
 #include <muster/executors/error_codec.hpp>
-#include <muster/executors/pool_core.hpp>
-#include <muster/executors/zygote_link.hpp>
+#include <muster/executors/processes/pool_core.hpp>
+#include <muster/executors/processes/zygote_link.hpp>
 
 namespace muster::detail {
 namespace {

@@ -14,10 +14,10 @@
 #include <vector>
 
 #include <muster/base/adaptive_spin.hpp>
-#include <muster/executors/child_handle.hpp>
 #include <muster/executors/process_pool.hpp>
-#include <muster/executors/task_table.hpp>
-#include <muster/executors/wakeup.hpp>
+#include <muster/executors/processes/child_handle.hpp>
+#include <muster/executors/processes/task_table.hpp>
+#include <muster/executors/processes/wakeup.hpp>
 #include <muster/futures/promise.hpp>
 
 namespace muster::detail {

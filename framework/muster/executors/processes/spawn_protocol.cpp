@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include <muster/base/assert.hpp>
-#include <muster/executors/spawn_protocol.hpp>
+#include <muster/executors/processes/spawn_protocol.hpp>
 
 namespace muster::detail {
 namespace {

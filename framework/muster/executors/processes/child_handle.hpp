@@ -8,9 +8,9 @@
 
 #include <muster/base/file.hpp>
 #include <muster/executors/errors.hpp>
-#include <muster/executors/output_buffer.hpp>
-#include <muster/executors/spawn_protocol.hpp>
-#include <muster/executors/task_channel.hpp>
+#include <muster/executors/processes/output_buffer.hpp>
+#include <muster/executors/processes/spawn_protocol.hpp>
+#include <muster/executors/processes/task_channel.hpp>
 
 namespace muster::detail {
 

@@ -5,7 +5,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include <muster/executors/process_setup.hpp>
+#include <muster/executors/processes/process_setup.hpp>
 
 namespace muster::detail {
 namespace {

@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include <muster/base/bytes.hpp>
-#include <muster/executors/ring.hpp>
+#include <muster/executors/processes/ring.hpp>
 
 namespace muster::detail {
 

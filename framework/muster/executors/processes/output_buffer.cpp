@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <utility>
 
-#include <muster/executors/output_buffer.hpp>
+#include <muster/executors/processes/output_buffer.hpp>
 
 namespace muster::detail {
 

@@ -13,9 +13,9 @@
 #include <unistd.h>
 
 #include <muster/base/error.hpp>
-#include <muster/executors/process_setup.hpp>
-#include <muster/executors/task_process.hpp>
-#include <muster/executors/zygote.hpp>
+#include <muster/executors/processes/process_setup.hpp>
+#include <muster/executors/processes/task_process.hpp>
+#include <muster/executors/processes/zygote.hpp>
 
 namespace muster::detail {
 namespace {

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include <muster/base/error.hpp>
-#include <muster/executors/child_handle.hpp>
+#include <muster/executors/processes/child_handle.hpp>
 
 namespace muster::detail {
 

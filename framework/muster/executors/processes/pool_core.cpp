@@ -12,8 +12,8 @@
 #include <muster/base/cpu_count.hpp>
 #include <muster/base/error.hpp>
 #include <muster/base/units.hpp>
-#include <muster/executors/pool_core.hpp>
-#include <muster/executors/zygote_link.hpp>
+#include <muster/executors/processes/pool_core.hpp>
+#include <muster/executors/processes/zygote_link.hpp>
 
 namespace muster::detail {
 namespace {

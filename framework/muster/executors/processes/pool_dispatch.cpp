@@ -6,7 +6,7 @@
 
 #include <muster/base/assert.hpp>
 #include <muster/base/error.hpp>
-#include <muster/executors/pool_core.hpp>
+#include <muster/executors/processes/pool_core.hpp>
 
 namespace muster::detail {
 namespace {

@@ -10,9 +10,9 @@
 #include <muster/base/error.hpp>
 #include <muster/base/units.hpp>
 #include <muster/executors/error_codec.hpp>
-#include <muster/executors/process_setup.hpp>
+#include <muster/executors/processes/process_setup.hpp>
+#include <muster/executors/processes/task_process.hpp>
 #include <muster/executors/task_context.hpp>
-#include <muster/executors/task_process.hpp>
 
 namespace muster::detail {
 namespace {

@@ -8,7 +8,7 @@
 
 #include <muster/base/assert.hpp>
 #include <muster/base/error.hpp>
-#include <muster/executors/shared_area.hpp>
+#include <muster/executors/processes/shared_area.hpp>
 
 namespace muster::detail {
 namespace {

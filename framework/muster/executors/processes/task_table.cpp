@@ -2,7 +2,7 @@
 
 #include <muster/base/assert.hpp>
 #include <muster/base/error.hpp>
-#include <muster/executors/task_table.hpp>
+#include <muster/executors/processes/task_table.hpp>
 
 namespace muster::detail {
 

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <new>
 
-#include <muster/executors/frame.hpp>
+#include <muster/executors/processes/frame.hpp>
 
 namespace muster::detail {
 namespace {
