@@ -27,7 +27,8 @@ set(CPACK_COMPONENT_RUNTIME_DESCRIPTION
 set(CPACK_DEBIAN_DEV_PACKAGE_NAME muster-dev)
 set(CPACK_DEBIAN_DEV_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_DEV_PACKAGE_DEPENDS "muster (= ${PROJECT_VERSION})")
-set(CPACK_DEBIAN_DEV_PACKAGE_RECOMMENDS "libfmt-dev, libxxhash-dev, libgtest-dev, cmake (>= 3.25)")
+set(CPACK_DEBIAN_DEV_PACKAGE_RECOMMENDS
+    "libfmt-dev, libxxhash-dev, libcereal-dev, libgtest-dev, cmake (>= 3.25)")
 set(CPACK_COMPONENT_DEV_DESCRIPTION
     "what plugins and programs are built with
  Headers, the static library, and the packages for CMake and pkg-config.")

@@ -1,8 +1,10 @@
 #pragma once
 
-/// The library: thread and process pools, futures, and jobs on this machine.
+/// The library: thread and process pools, futures, jobs on this machine, and what sends values of
+/// all standard types to other processes.
 
 #include <muster/base/error.hpp>
+#include <muster/codec/types.hpp>
 #include <muster/executors/init.hpp>
 #include <muster/executors/process_pool.hpp>
 #include <muster/executors/thread_pool.hpp>

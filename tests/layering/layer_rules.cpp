@@ -105,6 +105,25 @@ std::vector<Finding> check_layers(const std::vector<SourceText>& sources, const 
   return out;
 }
 
+std::vector<Finding> check_libraries(const std::vector<SourceText>& sources,
+                                     const std::vector<LibraryRule>& rules) {
+  std::vector<Finding> out;
+  for (const SourceText& source : sources) {
+    const std::string layer = layer_of(std::string_view(source.name()).substr(root.size()));
+    for (const Include& include : includes_of(source)) {
+      const auto rule = std::find_if(rules.begin(), rules.end(), [&](const LibraryRule& each) {
+        return include.path.starts_with(each.prefix);
+      });
+      if (rule == rules.end() || rule->layers.contains(layer)) continue;
+      out.push_back({source.name(), include.line,
+                     "<" + include.path + "> is " +
+                         (rule->layers.empty() ? "not allowed anywhere"
+                                               : "allowed in " + list(rule->layers) + " alone")});
+    }
+  }
+  return out;
+}
+
 std::vector<Finding> check_headers_alone(const std::vector<SourceText>& sources,
                                          const std::set<std::string>& layers,
                                          const std::vector<std::string>& banned,

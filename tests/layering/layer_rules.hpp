@@ -30,6 +30,17 @@ std::vector<Include> includes_of(const SourceText& source);
 /// anything.
 std::vector<Finding> check_layers(const std::vector<SourceText>& sources, const LayerTable& table);
 
+/// Headers whose names start with `prefix` may be included by these layers alone; by none if there
+/// are none.
+struct LibraryRule {
+  std::string prefix;
+  std::set<std::string> layers;
+};
+
+/// Of the rules that fit an include, the first one counts.
+std::vector<Finding> check_libraries(const std::vector<SourceText>& sources,
+                                     const std::vector<LibraryRule>& rules);
+
 /// Follows includes from the headers of `layers`. Finds headers whose names start with one of
 /// `banned`, and headers of Muster that have a .cpp: what uses them cannot do with headers alone.
 /// Those in `partly_inline` may have one.

@@ -14,9 +14,9 @@ project() {  # project NAME LINE...: a project that finds Muster, then does what
   printf '#include <muster/plugin.hpp>\nMUSTER_PLUGIN(empty, "1", tasks) { (void)tasks; }\n' \
     >"$1/plugin.cpp"
 }
-configure() {  # configure NAME: with fmt hidden
+configure() {  # configure NAME: with fmt and cereal hidden
   cmake -S "$1" -B "$1/build" -G Ninja -DCMAKE_PREFIX_PATH="$prefix" \
-    -DCMAKE_DISABLE_FIND_PACKAGE_fmt=ON >"$1/log" 2>&1
+    -DCMAKE_DISABLE_FIND_PACKAGE_fmt=ON -DCMAKE_DISABLE_FIND_PACKAGE_cereal=ON >"$1/log" 2>&1
 }
 accept() {
   if ! configure "$1"; then fail "$1" 'was refused'; fi
@@ -37,7 +37,7 @@ project plain 'find_package(muster 1 CONFIG REQUIRED)' 'muster_add_plugin(plain 
 accept plain
 cmake --build plain/build
 expect plain 'muster: only muster::sdk;'
-expect plain 'fmt (Debian: libfmt-dev)'
+expect plain 'fmt (Debian: libfmt-dev), cereal (Debian: libcereal-dev)'
 
 project sdk 'find_package(muster 1 CONFIG REQUIRED COMPONENTS sdk)' 'if(TARGET muster::muster)' \
   'message(FATAL_ERROR "not asked for")' 'endif()'

@@ -99,11 +99,12 @@ class ByteReader {
     if (!in_.empty()) fail("bytes follow its end");
   }
 
- private:
+  /// Throws Error(corrupt), "<what> cannot be decoded: <why>". For decoders on top of this one.
   [[noreturn]] void fail(const char* why) const {
     throw Error(ErrorCode::corrupt, std::string(what_) + " cannot be decoded: " + why);
   }
 
+ private:
   std::string_view in_;
   const char* what_;
 };

@@ -20,6 +20,9 @@ namespace muster {
 ///
 /// Provided for integers, enums, float, double, strings, pairs, tuples and vectors of such;
 /// specialise it for a type of your own. Stateless and thread-safe.
+///
+/// Not how arguments and results of calls travel: those need no equal bytes but any type, and the
+/// library links cereal for them, which plugins must not need. See message.hpp.
 template <class T>
 struct Codec;
 
