@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <fstream>
 #include <string>
+#include <vector>
 
 #include <unistd.h>
 
@@ -24,25 +25,65 @@ void lower_by(std::uint64_t& low, const std::filesystem::path& root, std::filesy
   }
 }
 
-}  // namespace
+// The number behind a name, in a file of lines "name number"; 0 if there is none.
+std::uint64_t number_in(const std::filesystem::path& file, const std::string& wanted) {
+  std::ifstream in(file);
+  std::string name;
+  std::uint64_t number = 0;
+  while (in >> name >> number) {
+    if (name == wanted) return number;
+  }
+  return 0;
+}
 
-std::uint64_t cgroup_memory_limit(const std::filesystem::path& proc_self,
-                                  const std::filesystem::path& cgroup_root) {
+struct MemoryGroup {
+  bool is_v2;
+  std::filesystem::path path;  // from the root of the hierarchy
+};
+
+// The control groups that account for this process's memory.
+std::vector<MemoryGroup> memory_groups(const std::filesystem::path& proc_self) {
   std::ifstream in(proc_self / "cgroup");
-  std::uint64_t low = 0;
+  std::vector<MemoryGroup> out;
   for (std::string line; std::getline(in, line);) {
     const auto first = line.find(':');
     const auto second = line.find(':', first + 1);
     if (first == std::string::npos || second == std::string::npos) continue;
     const std::string controllers = line.substr(first + 1, second - first - 1);
-    const std::filesystem::path group = line.substr(second + 1);
-    if (controllers.empty()) lower_by(low, cgroup_root, group, "memory.max");
-    if (controllers == "memory") {
-      lower_by(low, cgroup_root / "memory", group, "memory.limit_in_bytes");
+    if (!controllers.empty() && controllers != "memory") continue;
+    out.push_back({controllers.empty(), line.substr(second + 1)});
+  }
+  return out;
+}
+
+}  // namespace
+
+std::uint64_t cgroup_memory_limit(const std::filesystem::path& proc_self,
+                                  const std::filesystem::path& cgroup_root) {
+  std::uint64_t low = 0;
+  for (const MemoryGroup& group : memory_groups(proc_self)) {
+    if (group.is_v2) {
+      lower_by(low, cgroup_root, group.path, "memory.max");
+    } else {
+      lower_by(low, cgroup_root / "memory", group.path, "memory.limit_in_bytes");
     }
   }
   return low;
 }
+
+std::uint64_t cgroup_memory_kills(const std::filesystem::path& proc_self,
+                                  const std::filesystem::path& cgroup_root) {
+  std::uint64_t count = 0;
+  for (const MemoryGroup& group : memory_groups(proc_self)) {
+    const std::filesystem::path below = group.path.relative_path();
+    count += group.is_v2
+                 ? number_in(cgroup_root / below / "memory.events", "oom_kill")
+                 : number_in(cgroup_root / "memory" / below / "memory.oom_control", "oom_kill");
+  }
+  return count;
+}
+
+std::uint64_t memory_kill_count() { return cgroup_memory_kills("/proc/self", "/sys/fs/cgroup"); }
 
 std::uint64_t usable_memory() {
   const long pages = ::sysconf(_SC_PHYS_PAGES);

@@ -13,4 +13,12 @@ std::uint64_t usable_memory();
 std::uint64_t cgroup_memory_limit(const std::filesystem::path& proc_self,
                                   const std::filesystem::path& cgroup_root);
 
+/// How many processes the kernel has killed in this process's control group because that was over
+/// its memory limit. 0 where that is not told.
+std::uint64_t memory_kill_count();
+
+/// The same, under the given root of the control groups and /proc/self.
+std::uint64_t cgroup_memory_kills(const std::filesystem::path& proc_self,
+                                  const std::filesystem::path& cgroup_root);
+
 }  // namespace muster

@@ -113,6 +113,14 @@ Bytes encode_current_exception() noexcept {
   }
 }
 
+Bytes encode_exception(const std::exception_ptr& error) noexcept {
+  try {
+    std::rethrow_exception(error);
+  } catch (...) {
+    return encode_current_exception();
+  }
+}
+
 std::exception_ptr decode_exception(std::string_view bytes) {
   if (bytes.empty()) {
     return std::make_exception_ptr(

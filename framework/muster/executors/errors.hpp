@@ -41,11 +41,20 @@ struct WorkerDeath {
   std::uint64_t user_time_us = 0;
   std::uint64_t system_time_us = 0;
   std::uint64_t position = 0;  ///< TaskContext::position() as the task left it
+  bool out_of_memory = false;  ///< the kernel killed it because its control group was full
+  unsigned deaths = 1;         ///< of this task's processes, with those after which it was retried
   std::string stderr_tail;     ///< the last lines the process wrote; may include earlier tasks'
 
   /// It exited, or died of a signal that a process raises by its own doing, such as SIGSEGV. False:
   /// somebody else sent the signal.
   bool own_doing() const noexcept;
+};
+
+/// An executor cannot work any more: its initializer failed, or it can start no threads or
+/// processes.
+class BrokenExecutor : public Error {
+ public:
+  explicit BrokenExecutor(const std::string& message) : Error(ErrorCode::broken, message) {}
 };
 
 /// The process that ran the task ended before the task did.

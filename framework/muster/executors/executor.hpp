@@ -5,8 +5,8 @@
 #include <type_traits>
 #include <utility>
 
+#include <muster/executors/call_task.hpp>
 #include <muster/executors/map_results.hpp>
-#include <muster/executors/task.hpp>
 #include <muster/futures/future.hpp>
 
 namespace muster {
@@ -34,14 +34,17 @@ class Executor : public detail::TaskSink {
   template <class F, class... A>
   requires detail::Submittable<F, A...>
   auto submit(F&& function, A&&... arguments) {
-    return submit(TaskOptions{}, std::forward<F>(function), std::forward<A>(arguments)...);
+    auto [task, future] =
+        detail::make_task(std::forward<F>(function), std::forward<A>(arguments)...);
+    execute(std::move(task));
+    return std::move(future);
   }
   template <class F, class... A>
   requires detail::Submittable<F, A...>
   auto submit(const TaskOptions& options, F&& function, A&&... arguments) {
     auto [task, future] =
         detail::make_task(std::forward<F>(function), std::forward<A>(arguments)...);
-    task->options = options;
+    detail::set_options(*task, options);
     execute(std::move(task));
     return std::move(future);
   }

@@ -14,7 +14,8 @@
 #include <variant>
 #include <vector>
 
-#include <muster/executors/task.hpp>
+#include <muster/executors/call_task.hpp>
+#include <muster/executors/error_codec.hpp>
 #include <muster/futures/errors.hpp>
 
 namespace muster {
@@ -107,6 +108,45 @@ struct CallForEach {
     } catch (...) {
       return MapItem<R>(std::in_place_index<1>, std::current_exception());
     }
+  }
+};
+
+/// Results and errors travel side by side.
+template <class R>
+struct ResultCodec<MapChunk<R>> {
+  static constexpr bool is_sendable = ResultCodec<R>::is_sendable;
+
+  static void send(ResultSink& out, const MapChunk<R>& chunk) {
+    Bytes bytes;
+    ByteWriter writer(bytes);
+    writer.fixed(chunk.elapsed.count());
+    writer.fixed<std::uint64_t>(chunk.items.size());
+    for (const MapItem<R>& each : chunk.items) {
+      writer.fixed(each.index() == 0);
+      if (each.index() == 0) {
+        encode_message(bytes, std::get<0>(each));
+      } else {
+        writer.string(encode_exception(std::get<1>(each)));
+      }
+    }
+    out.send(bytes);
+  }
+
+  static MapChunk<R> decode(Bytes&& bytes) {
+    ByteReader in(bytes, "results of a map");
+    MapChunk<R> out;
+    out.elapsed = Duration(in.fixed<Duration::rep>());
+    const auto count = in.fixed<std::uint64_t>();
+    out.items.reserve(static_cast<std::size_t>(std::min<std::uint64_t>(count, in.remaining())));
+    for (std::uint64_t i = 0; i < count; ++i) {
+      if (in.fixed<bool>()) {
+        out.items.emplace_back(std::in_place_index<0>, decode_message<MapValue<R>>(in));
+      } else {
+        out.items.emplace_back(std::in_place_index<1>, decode_exception(in.string()));
+      }
+    }
+    in.finish();
+    return out;
   }
 };
 

@@ -1,7 +1,9 @@
+#include <csignal>
 #include <utility>
 
 #include <muster/executors/process_pool.hpp>
 #include <muster/executors/processes/pool_core.hpp>
+#include <muster/executors/processes/raw_task.hpp>
 
 namespace muster {
 
@@ -13,22 +15,32 @@ ProcessPoolExecutor::ProcessPoolExecutor(ProcessPoolOptions options) {
 
 ProcessPoolExecutor::~ProcessPoolExecutor() { core_->shutdown(true, false); }
 
-SubmittedTask ProcessPoolExecutor::submit_raw(TaskFunction function, Bytes argument,
-                                              RawTaskOptions options) {
-  return core_->submit(function, std::move(argument), options);
+Future<Bytes> ProcessPoolExecutor::submit_raw(TaskFunction function, Bytes argument,
+                                              const TaskOptions& options) {
+  if (function == nullptr) throw Error(ErrorCode::usage, "the task has no function");
+  auto* made = new detail::RawTask(function, std::move(argument));
+  detail::TaskPtr task(made);
+  auto future =
+      detail::FutureAccess::make<Bytes>(detail::StatePtr<detail::SharedState<Bytes>>::share(*made));
+  detail::set_options(*task, options);
+  execute(std::move(task));
+  return future;
 }
 
-std::optional<TaskProgress> ProcessPoolExecutor::progress(TaskId task) const {
-  return core_->progress(task);
-}
+void ProcessPoolExecutor::execute(detail::TaskPtr task) { core_->execute(std::move(task)); }
 
-bool ProcessPoolExecutor::kill(TaskId task) { return core_->cancel_task(task); }
+std::optional<TaskProgress> ProcessPoolExecutor::progress_of(detail::SharedStateBase& work) const {
+  return core_->progress(work);
+}
 
 bool ProcessPoolExecutor::await_killed(Duration timeout) { return core_->await_killed(timeout); }
 
 void ProcessPoolExecutor::shutdown(bool wait, bool cancel_pending) {
   core_->shutdown(wait, cancel_pending);
 }
+
+void ProcessPoolExecutor::terminate_workers() { core_->terminate(SIGTERM); }
+void ProcessPoolExecutor::kill_workers() { core_->terminate(SIGKILL); }
 
 unsigned ProcessPoolExecutor::max_workers() const noexcept { return core_->max_workers(); }
 

@@ -1,26 +1,18 @@
 #pragma once
 
-#include <concepts>
+#include <atomic>
 #include <cstdint>
 #include <exception>
-#include <functional>
+#include <memory>
 #include <optional>
-#include <stop_token>
-#include <tuple>
-#include <type_traits>
 #include <utility>
 
+#include <muster/base/bytes.hpp>
+#include <muster/executors/remote_call.hpp>
+#include <muster/executors/task_options.hpp>
 #include <muster/futures/future.hpp>
 
-namespace muster {
-
-struct TaskOptions {
-  /// Higher runs earlier: a task overtakes at most 1,000 tasks for each step by which its priority
-  /// is higher than theirs, so that none waits for ever (aging).
-  int priority = 0;
-};
-
-namespace detail {
+namespace muster::detail {
 
 class TaskBase;
 
@@ -29,6 +21,7 @@ class TaskPtr {
  public:
   TaskPtr() = default;
   explicit TaskPtr(TaskBase* task) noexcept : task_(task) {}  ///< takes a reference over
+  static inline TaskPtr share(TaskBase& task) noexcept;       ///< adds a reference
   TaskPtr(TaskPtr&& other) noexcept : task_(std::exchange(other.task_, nullptr)) {}
   TaskPtr& operator=(TaskPtr other) noexcept {
     std::swap(task_, other.task_);
@@ -38,6 +31,7 @@ class TaskPtr {
 
   TaskBase* get() const noexcept { return task_; }
   TaskBase* operator->() const noexcept { return task_; }
+  TaskBase& operator*() const noexcept { return *task_; }
   TaskBase* release() noexcept { return std::exchange(task_, nullptr); }
   explicit operator bool() const noexcept { return task_ != nullptr; }
 
@@ -45,19 +39,50 @@ class TaskPtr {
   TaskBase* task_ = nullptr;
 };
 
-/// Who may run a task on a thread that waits for it.
+/// What a task that was handed to an executor may ask of it. It outlives every task it holds.
 class TaskHome {
  public:
   virtual ~TaskHome() = default;
+
   /// True if the calling thread runs tasks of this executor; then `task` is run right away.
-  virtual bool run_nested(TaskBase& task) noexcept = 0;
+  virtual bool run_nested(TaskBase&) noexcept { return false; }
+
+  /// Who cancels its tasks; null if their state alone decides.
+  virtual std::shared_ptr<WorkControl> control() noexcept { return nullptr; }
+};
+
+/// Sees what came of a task before anybody else does. Decorators of executors are made of these.
+class TaskWatch {
+ public:
+  virtual ~TaskWatch() = default;
+
+  /// The task has run; value or error are kept in it, and not visible. A watch that moves `task`
+  /// out has taken it back: it makes it pending again with TaskBase::rearm(), or ends it. Called by
+  /// the thread that ran it, with no lock held.
+  virtual void on_outcome(TaskPtr& task) noexcept = 0;
+
+  TaskWatch* outer() const noexcept { return outer_.get(); }  ///< who is told next
+
+ private:
+  friend class TaskBase;
+  std::unique_ptr<TaskWatch> outer_;
+};
+
+/// What few tasks have, in memory of its own.
+struct TaskExtras {
+  TaskOptions options;
+  std::unique_ptr<TaskWatch> watches;  ///< the innermost, that is the last added, first
+  std::optional<EncodedCall> call;     ///< process pool: the call as it is sent, if it is not flat
+  unsigned deaths = 0;                 ///< process pool: of processes that ran it
+  unsigned memory_deaths = 0;          ///< those of them that were for lack of memory
 };
 
 /// Work as executors see it: a function with its arguments, and the future for its result, in one
 /// piece of memory.
 ///
-/// Whoever takes it from a queue calls start(), and if that is true run(), once. The fields below
-/// belong to the executor that holds it.
+/// Whoever takes it from a queue calls start(), and if that is true invoke() and then finish(),
+/// once. In a process pool the call happens elsewhere: accept() or refuse() stand for invoke().
+/// The fields below belong to the executor that holds it.
 class TaskBase {
  public:
   TaskBase(const TaskBase&) = delete;
@@ -70,15 +95,56 @@ class TaskBase {
 
   /// Calls the function, keeps what comes of it, and destroys function and arguments.
   virtual void invoke() noexcept = 0;
-  /// Makes the outcome visible. The task may be gone when this returns, unless a TaskPtr holds it.
-  virtual void complete() noexcept = 0;
   /// Instead of invoke(): the outcome is this error.
   virtual void refuse(std::exception_ptr error) noexcept = 0;
 
+  /// How the call travels to another process.
+  virtual const RemoteCall& remote() const noexcept = 0;
+  /// Appends the call, which refers to the task's arguments. Only while they are there, that is
+  /// before invoke() and its kin. Throws what the codec of an argument throws.
+  virtual void encode(EncodedCall& out) const = 0;
+  /// Instead of invoke(): keeps the result that another process encoded, or the error met in
+  /// decoding it.
+  virtual void accept(Bytes&& result) noexcept = 0;
+
+  /// Makes the outcome visible, whoever watches; see finish(). The callbacks that are due are the
+  /// caller's to run.
+  [[nodiscard]] virtual DoneCallbacks complete() noexcept = 0;
+
+  /// From now on what stands for invoke() leaves function and arguments alone, so that the task can
+  /// be run again. False if they cannot be copied. To be called before the task is queued.
+  virtual bool make_repeatable() noexcept = 0;
+  /// After a run that failed, of a repeatable task: forgets the error and makes the task pending.
+  virtual void rearm() noexcept = 0;
+  /// The error that is kept, null if none.
+  virtual std::exception_ptr kept_error() const noexcept = 0;
+
+  /// The memory for what few tasks have; made when asked for first.
+  TaskExtras& extras() {
+    if (extras_ == nullptr) extras_ = std::make_unique<TaskExtras>();
+    return *extras_;
+  }
+  TaskExtras* extras_if_any() const noexcept { return extras_.get(); }
+
+  /// Adds a watch, which is told before those that were added earlier: decorators add theirs from
+  /// the outside in. To be called before the task is queued.
+  void add_watch(std::unique_ptr<TaskWatch> watch) {
+    watch->outer_ = std::move(extras().watches);
+    extras_->watches = std::move(watch);
+  }
+  /// Removes those that were added after `watch`, by executors inside of the one that has taken the
+  /// task back: they will add theirs again.
+  void drop_watches_inside(const TaskWatch& watch) noexcept {
+    while (extras_->watches.get() != &watch) extras_->watches = std::move(extras_->watches->outer_);
+  }
+  bool is_watched() const noexcept { return extras_ != nullptr && extras_->watches != nullptr; }
+
   TaskBase* next = nullptr;
   std::uint64_t sequence = 0;
-  TaskHome* home = nullptr;
-  TaskOptions options;
+  std::atomic<TaskHome*> home{nullptr};
+  int priority = 0;
+  std::uint32_t slot = 0;   ///< process pool: where at its process
+  void* process = nullptr;  ///< process pool: the process it was sent to
 
  protected:
   explicit TaskBase(SharedStateBase& state) noexcept : state_(&state) {}
@@ -86,11 +152,24 @@ class TaskBase {
 
  private:
   SharedStateBase* state_;
+  std::unique_ptr<TaskExtras> extras_;
 };
+
+inline TaskPtr TaskPtr::share(TaskBase& task) noexcept {
+  task.state().add_reference();
+  return TaskPtr(&task);
+}
 
 inline TaskPtr::~TaskPtr() {
   if (task_ != nullptr && task_->state().drop_reference()) delete &task_->state();
 }
+
+/// After invoke() and its kin: makes the outcome visible, unless a watch takes the task back. The
+/// callbacks that are due are run when what is returned is destroyed, or told to.
+DoneCallbacks finish(TaskPtr task) noexcept;
+
+/// Says how a task is to be run, before it is.
+void set_options(TaskBase& task, const TaskOptions& options);
 
 /// Where tasks go to be run.
 class TaskSink {
@@ -100,97 +179,4 @@ class TaskSink {
   virtual void execute(TaskPtr task) = 0;
 };
 
-template <class F, class... A>
-concept TakesStopToken = std::invocable<F, std::stop_token, A...>;
-
-template <class F, class... A>
-struct TaskResult {
-  using type = std::invoke_result_t<F, A...>;
-};
-template <class F, class... A>
-requires TakesStopToken<F, A...>
-struct TaskResult<F, A...> {
-  using type = std::invoke_result_t<F, std::stop_token, A...>;
-};
-
-/// What a future of f(args...) holds: a reference is copied out.
-template <class F, class... A>
-using TaskResultType = std::decay_t<typename TaskResult<std::decay_t<F>, std::decay_t<A>...>::type>;
-
-struct NoStopSource {};
-
-/// One call of `F` with copies of `A...`, which are moved into it.
-template <class F, class... A>
-class Task final : public SharedState<StoredType<TaskResultType<F, A...>>>, public TaskBase {
-  using Result = TaskResultType<F, A...>;
-  static constexpr bool stoppable = TakesStopToken<F, A...>;
-
- public:
-  template <class Function, class... Arguments>
-  explicit Task(Function&& function, Arguments&&... arguments)
-      : TaskBase(static_cast<SharedStateBase&>(*this)),
-        call_(std::in_place, std::forward<Function>(function),
-              std::forward<Arguments>(arguments)...) {}
-
-  void invoke() noexcept override {
-    try {
-      if constexpr (std::is_void_v<Result>) {
-        call();
-        this->emplace_value([] { return VoidValue(); });
-      } else {
-        this->emplace_value([this]() -> Result { return call(); });
-      }
-    } catch (...) {
-      this->keep_error(std::current_exception());
-    }
-    // Before the future completes: who waits for it may count on what the function held being free.
-    call_.reset();
-  }
-
-  void complete() noexcept override { SharedStateBase::complete(); }
-
-  void refuse(std::exception_ptr error) noexcept override {
-    call_.reset();
-    this->keep_error(std::move(error));
-  }
-
-  bool run_here() noexcept override { return home != nullptr && home->run_nested(*this); }
-
-  void request_stop() noexcept override {
-    if constexpr (stoppable) stop_.request_stop();
-  }
-
- private:
-  decltype(auto) call() {
-    const auto pass_on = [](F& function, auto&&... all) -> decltype(auto) {
-      return std::invoke(std::move(function), std::forward<decltype(all)>(all)...);
-    };
-    return std::apply(
-        [&](F& function, A&... arguments) -> decltype(auto) {
-          if constexpr (stoppable) {
-            return pass_on(function, stop_.get_token(), std::move(arguments)...);
-          } else {
-            return pass_on(function, std::move(arguments)...);
-          }
-        },
-        *call_);
-  }
-
-  std::optional<std::tuple<F, A...>> call_;
-  [[no_unique_address]] std::conditional_t<stoppable, std::stop_source, NoStopSource> stop_;
-};
-
-/// A task and the future for it.
-template <class F, class... A>
-auto make_task(F&& function, A&&... arguments) {
-  using Made = Task<std::decay_t<F>, std::decay_t<A>...>;
-  using Result = TaskResultType<F, A...>;
-  auto* made = new Made(std::forward<F>(function), std::forward<A>(arguments)...);
-  // The reference the state was made with is the executor's; the future shares it.
-  TaskPtr task(made);
-  auto state = StatePtr<SharedState<StoredType<Result>>>::share(*made);
-  return std::pair(std::move(task), FutureAccess::make<Result>(std::move(state)));
-}
-
-}  // namespace detail
-}  // namespace muster
+}  // namespace muster::detail

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <stop_token>
 #include <string_view>
 
 #include <muster/base/bytes.hpp>
@@ -9,14 +10,26 @@
 
 namespace muster {
 
+namespace detail {
+
+/// Where a task's requests to stop come from.
+class StopRequests {
+ public:
+  virtual ~StopRequests() = default;
+  virtual std::stop_token token_for(TaskId task) = 0;
+  virtual void task_ended() noexcept = 0;
+};
+
+}  // namespace detail
+
 /// What a running task can tell the outside while it runs. The counters lie in memory shared with
 /// the parent, which may read them at any time, also after the process has died; writing one costs
 /// no more than a store. Both are 0 when a task starts. Thread-safe.
 class TaskContext {
  public:
   TaskContext(TaskId task, std::atomic<std::uint64_t>& position,
-              std::atomic<std::uint64_t>& progress)
-      : task_(task), position_(position), progress_(progress) {}
+              std::atomic<std::uint64_t>& progress, detail::StopRequests& stop)
+      : task_(task), position_(position), progress_(progress), stop_(stop) {}
   TaskContext(const TaskContext&) = delete;
   TaskContext& operator=(const TaskContext&) = delete;
 
@@ -31,10 +44,14 @@ class TaskContext {
   /// it can be named and skipped. Relaxed stores suffice.
   std::atomic<std::uint64_t>& position() noexcept { return position_; }
 
+  /// Triggered by Future::cancel(): a task that asks for it, once, is expected to end soon after.
+  std::stop_token stop_token() { return stop_.token_for(task_); }
+
  private:
   TaskId task_;
   std::atomic<std::uint64_t>& position_;
   std::atomic<std::uint64_t>& progress_;
+  detail::StopRequests& stop_;
 };
 
 /// A task: a plain function of the program itself, which task processes have at the same address.

@@ -20,6 +20,12 @@ class TimeoutError : public Error {
       : Error(ErrorCode::limit, message) {}
 };
 
+/// The task was not done in the time it was given (TaskOptions), and was stopped or never started.
+class DeadlineError : public Error {
+ public:
+  explicit DeadlineError(const std::string& message) : Error(ErrorCode::limit, message) {}
+};
+
 /// A second result, or a use that the state does not allow: a mistake of the program.
 class InvalidStateError : public Error {
  public:

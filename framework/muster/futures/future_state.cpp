@@ -73,6 +73,7 @@ DoneCallbacks& DoneCallbacks::operator=(DoneCallbacks&& other) noexcept {
 DoneCallbacks::~DoneCallbacks() { run(); }
 
 void DoneCallbacks::run() noexcept {
+  if (callbacks_.empty()) return;
   const auto callbacks = std::exchange(callbacks_, {});
   for (const auto& callback : callbacks) run_callback(*callback, *state_.get());
 }
@@ -121,36 +122,33 @@ SharedStateBase::Extras& SharedStateBase::extras() {
   return *extras_;
 }
 
+std::shared_ptr<WorkControl> SharedStateBase::control() noexcept {
+  return extras_ != nullptr ? extras_->control.lock() : nullptr;
+}
+
 FutureState SharedStateBase::observe() {
   const FutureState seen = state();
   if (seen != FutureState::dispatched) return seen;
-  std::shared_ptr<CancelHandler> handler;
-  TaskId task;
+  std::shared_ptr<WorkControl> control;
   {
     const Lock lock(*this);
-    if (extras_ == nullptr) return state();
-    handler = extras_->handler.lock();
-    task = extras_->task;
+    if (done()) return state();
+    control = this->control();
   }
-  if (handler != nullptr && handler->task_started(task)) {
-    const Lock lock(*this);
-    if (state() == FutureState::dispatched) set_state(FutureState::running);
-  }
-  return state();
+  // Not kept: `running` as kept says that somebody here has claimed it.
+  const bool started = control != nullptr && control->started(*this);
+  const FutureState now = state();
+  return started && now == FutureState::dispatched ? FutureState::running : now;
 }
 
 bool SharedStateBase::cancel() {
-  std::shared_ptr<CancelHandler> handler;
-  TaskId task;
+  std::shared_ptr<WorkControl> control;
   DoneCallbacks callbacks;
   {
     Lock lock(*this);
     if (done()) return state() == FutureState::cancelled;
-    if (extras_ != nullptr) {
-      handler = extras_->handler.lock();
-      task = extras_->task;
-    }
-    if (handler == nullptr) {
+    control = this->control();
+    if (control == nullptr) {
       if (state() == FutureState::running) {
         request_stop();
         return false;
@@ -158,8 +156,8 @@ bool SharedStateBase::cancel() {
       callbacks = finish(std::move(lock), FutureState::cancelled);
     }
   }
-  // The handler completes the promise itself, so the state tells what came of it.
-  if (handler != nullptr) handler->cancel_task(task);
+  // It completes the state itself, which so tells what came of it.
+  if (control != nullptr) control->cancel(*this);
   callbacks.run();
   return state() == FutureState::cancelled;
 }
@@ -180,15 +178,15 @@ bool SharedStateBase::try_start() noexcept {
   }
 }
 
-void SharedStateBase::complete() noexcept {
+DoneCallbacks SharedStateBase::complete() noexcept {
   std::uint32_t seen = word_.load(std::memory_order_relaxed);
   while ((seen & (locked_bit | extras_bit)) == 0) {
     const auto finished = static_cast<std::uint32_t>(FutureState::finished);
     if (!word_.compare_exchange_weak(seen, finished, std::memory_order_acq_rel)) continue;
     if ((seen & sleepers_bit) != 0) futex_wake_all(word_);
-    return;
+    return {};
   }
-  finish(Lock(*this), FutureState::finished).run();
+  return finish(Lock(*this), FutureState::finished);
 }
 
 bool SharedStateBase::advance(FutureState to) {
@@ -213,12 +211,9 @@ DoneCallbacks SharedStateBase::set_cancelled() {
   return finish(std::move(lock), FutureState::cancelled);
 }
 
-void SharedStateBase::set_handler(std::weak_ptr<CancelHandler> handler, TaskId task) {
+void SharedStateBase::set_control(std::weak_ptr<WorkControl> control) {
   const Lock lock(*this);
-  if (done()) return;
-  Extras& mine = extras();
-  mine.handler = std::move(handler);
-  mine.task = task;
+  if (!done()) extras().control = std::move(control);
 }
 
 void SharedStateBase::abandon() noexcept {
@@ -265,18 +260,30 @@ void SharedStateBase::throw_taken() {
 bool SharedStateBase::await_done(std::optional<Duration> timeout) {
   if (done()) return true;
   if (timeout && *timeout <= Duration::zero()) return false;
-  if (WaitHelper::of_this_thread() != nullptr) return await_helping(timeout);
-  return sleep_until_done(deadline_after(timeout));
+  const std::optional<TimePoint> deadline = deadline_after(timeout);
+  if (WaitHelper::of_this_thread() != nullptr) return await_helping(deadline);
+  lend_thread(deadline);
+  return sleep_until_done(deadline);
 }
 
-bool SharedStateBase::await_helping(std::optional<Duration> timeout) {
-  const std::optional<TimePoint> deadline = deadline_after(timeout);
+bool SharedStateBase::await_helping(std::optional<TimePoint> deadline) {
   if (run_here()) return true;
   WaitHelper& helper = *WaitHelper::of_this_thread();
   helper.before_wait(this);
+  lend_thread(deadline);
   const bool is_done = sleep_until_done(deadline);
   helper.after_wait();
   return is_done;
+}
+
+void SharedStateBase::lend_thread(std::optional<TimePoint> deadline) {
+  std::shared_ptr<WorkControl> control;
+  {
+    const Lock lock(*this);
+    if (done()) return;
+    control = this->control();
+  }
+  if (control != nullptr) control->lend_thread(*this, deadline);
 }
 
 bool SharedStateBase::sleep_until_done(std::optional<TimePoint> deadline) noexcept {

@@ -12,7 +12,6 @@
 #include <vector>
 
 #include <muster/base/clock.hpp>
-#include <muster/base/ids.hpp>
 #include <muster/futures/state_memory.hpp>
 
 namespace muster {
@@ -30,23 +29,32 @@ enum class FutureState : std::uint8_t {
 
 std::string_view to_string(FutureState state) noexcept;
 
-/// What an executor does on behalf of its futures. Called with no lock of a future held, by any
-/// thread; implementations synchronise themselves.
-class CancelHandler {
+namespace detail {
+class SharedStateBase;
+}
+
+/// What an executor does on behalf of the futures of its tasks. Called with no lock of a future
+/// held, by any thread; implementations synchronise themselves.
+class WorkControl {
  public:
-  virtual ~CancelHandler() = default;
+  virtual ~WorkControl() = default;
 
-  /// Stops the task, if that can be done, and then completes its promise as cancelled before it
-  /// returns true. False: the task has ended, or cannot be stopped.
-  virtual bool cancel_task(TaskId task) = 0;
+  /// Stops the work, if that can be done, and then completes it as cancelled before it returns
+  /// true. False: it has ended, or cannot be stopped.
+  virtual bool cancel(detail::SharedStateBase& work) = 0;
 
-  /// True if the function of a dispatched task has been entered.
-  virtual bool task_started(TaskId task) = 0;
+  /// True if the function of dispatched work has been entered.
+  virtual bool started(detail::SharedStateBase& work) = 0;
+
+  /// Called by a thread that is about to sleep until the work is done. The executor may use it to
+  /// do its own work meanwhile; it returns when the work is done, at the deadline, or at once.
+  virtual void lend_thread(detail::SharedStateBase& work, std::optional<TimePoint> deadline) {
+    static_cast<void>(work);
+    static_cast<void>(deadline);
+  }
 };
 
 namespace detail {
-
-class SharedStateBase;
 
 /// What a thread does instead of just sleeping when it waits for a future. A pool's threads each
 /// have one: if all of them slept until work was done that only they can do, it never would be.
@@ -115,6 +123,7 @@ class DoneCallbacks {
   ~DoneCallbacks();
 
   void run() noexcept;
+  bool empty() const noexcept { return callbacks_.empty(); }
 
  private:
   StatePtr<SharedStateBase> state_;
@@ -161,14 +170,14 @@ class SharedStateBase {
   }
   bool done() const noexcept { return state() >= FutureState::finished; }
 
-  FutureState observe();  ///< state(), after asking the handler whether a dispatched task started
+  FutureState observe();  ///< state(), after asking whether dispatched work has started
   bool cancel();
   /// For whoever runs it: claims work that has not started, once. False: cancelled, or claimed.
   bool try_start() noexcept;
   bool advance(FutureState to);
   void set_error(std::exception_ptr error);
   [[nodiscard]] DoneCallbacks set_cancelled();
-  void set_handler(std::weak_ptr<CancelHandler> handler, TaskId task);
+  void set_control(std::weak_ptr<WorkControl> control);
   void abandon() noexcept;
 
   bool await_done(std::optional<Duration> timeout);
@@ -186,6 +195,10 @@ class SharedStateBase {
   /// has, or is not such work.
   virtual bool run_here() noexcept { return false; }
 
+  /// Who controls the work just now; null if nobody does. Called with the lock held: whoever has
+  /// the work outlives it, and while the lock is held it does not end.
+  virtual std::shared_ptr<WorkControl> control() noexcept;
+
  protected:
   /// Asks running work to end; it may or may not.
   virtual void request_stop() noexcept {}
@@ -193,7 +206,17 @@ class SharedStateBase {
   // For whoever claimed it with try_start(), and nobody else: complete() ends it and makes visible
   // the value or the error that was kept before.
   void keep_error(std::exception_ptr error) noexcept { error_ = std::move(error); }
-  void complete() noexcept;
+  const std::exception_ptr& error() const noexcept { return error_; }
+  [[nodiscard]] DoneCallbacks complete() noexcept;
+  /// Instead of complete(): forgets the error, and the work may be claimed again. `home` is what
+  /// control() goes by; it is cleared under the lock.
+  template <class Home>
+  void reopen(std::atomic<Home*>& home) noexcept {
+    const Lock lock(*this);
+    error_ = nullptr;
+    home.store(nullptr, std::memory_order_relaxed);
+    set_state(FutureState::pending);
+  }
 
   /// Holds the word's lock.
   class Lock {
@@ -218,8 +241,7 @@ class SharedStateBase {
   struct Extras {
     std::vector<std::unique_ptr<CallbackBase>> callbacks;
     std::vector<CompletionListener*> listeners;
-    std::weak_ptr<CancelHandler> handler;
-    TaskId task;
+    std::weak_ptr<WorkControl> control;
   };
 
   static constexpr std::uint32_t state_mask = 7;
@@ -227,7 +249,8 @@ class SharedStateBase {
   static constexpr std::uint32_t sleepers_bit = 16;  // somebody sleeps: for the lock or the outcome
   static constexpr std::uint32_t extras_bit = 32;    // extras_ is not null
 
-  bool await_helping(std::optional<Duration> timeout);
+  bool await_helping(std::optional<TimePoint> deadline);
+  void lend_thread(std::optional<TimePoint> deadline);
   bool sleep_until_done(std::optional<TimePoint> deadline) noexcept;
   void lock() noexcept;
   void unlock() noexcept;

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include <muster/base/assert.hpp>
-#include <muster/base/ids.hpp>
 #include <muster/futures/future.hpp>
 
 namespace muster {
@@ -63,11 +62,9 @@ class Promise {
   /// when it is destroyed, so that the caller can release its own locks first.
   [[nodiscard]] detail::DoneCallbacks set_cancelled() { return state_->set_cancelled(); }
 
-  /// Installs who is asked when the future is to be cancelled, and whether the task has started.
+  /// Installs who is asked when the future is to be cancelled, and whether the work has started.
   /// Held weakly: without it, or once it is gone, only work that has not started is cancelled.
-  void on_cancel(std::weak_ptr<CancelHandler> handler, TaskId task) {
-    state_->set_handler(std::move(handler), task);
-  }
+  void on_cancel(std::weak_ptr<WorkControl> control) { state_->set_control(std::move(control)); }
 
  private:
   void abandon() noexcept {

@@ -72,7 +72,7 @@ class LocalRunner {
     std::uint32_t stage;
     std::uint32_t chunk;
     std::uint32_t number;
-    SubmittedTask task;
+    Future<Bytes> future;
   };
 
   void submit() {
@@ -113,19 +113,20 @@ class LocalRunner {
   void act(const scheduling::StartAttempt& action) {
     if (!started_[action.stage]) begin_stage(action.stage);
     Stage::Call call = stages_[action.stage]->call(action.chunk, action.attempt);
-    const RawTaskOptions options{.fresh_process = action.alone};
-    SubmittedTask task = pool_.submit_raw(call.function, std::move(call.argument), options);
-    const auto& made = running_
-                           .emplace(action.attempt, Running{action.stage, action.chunk,
-                                                            action.attempt_number, std::move(task)})
-                           .first->second;
-    made.task.future.add_done_callback(
+    const TaskOptions options{.fresh_process = action.alone};
+    Future<Bytes> future = pool_.submit_raw(call.function, std::move(call.argument), options);
+    const auto& made =
+        running_
+            .emplace(action.attempt,
+                     Running{action.stage, action.chunk, action.attempt_number, std::move(future)})
+            .first->second;
+    made.future.add_done_callback(
         [queue = completed_, attempt = action.attempt] { queue->push(attempt); });
   }
 
   void act(const scheduling::CancelAttempt& action) {
     const auto at = running_.find(action.attempt);
-    if (at != running_.end()) pool_.kill(at->second.task.id);
+    if (at != running_.end()) at->second.future.cancel();
   }
 
   void act(const scheduling::ChunkFinished& action) {
@@ -167,13 +168,13 @@ class LocalRunner {
     MUSTER_ASSERT(at != running_.end());
     const Running ended = std::move(at->second);
     running_.erase(at);
-    if (ended.task.future.cancelled()) {
+    if (ended.future.cancelled()) {
       feed(scheduling::AttemptFailed{attempt, scheduling::FailureCause::killed});
       return;
     }
-    const std::exception_ptr error = ended.task.future.exception();
+    const std::exception_ptr error = ended.future.exception();
     if (!error) {
-      granted_result_ = ended.task.future.result();
+      granted_result_ = ended.future.result();
       feed(scheduling::AttemptSucceeded{attempt});
       granted_result_.reset();
       return;
@@ -198,7 +199,7 @@ class LocalRunner {
     for (std::uint32_t i = 0; i < out.chunks; ++i) out.bytes += stage.chunk_bytes(i);
     for (const auto& [attempt, each] : running_) {
       if (each.stage != index) continue;
-      const auto now = pool_.progress(each.task.id);
+      const auto now = pool_.progress(each.future);
       if (now) out.bytes_done += std::min(now->progress, stage.chunk_bytes(each.chunk));
     }
     for (std::size_t i = 0; i < scheduling::failure_cause_count; ++i) {
@@ -218,7 +219,7 @@ class LocalRunner {
 
   // A killed attempt may be making a file just then: whoever tidies up afterwards must find all.
   void stop_all() {
-    for (const auto& [attempt, each] : running_) pool_.kill(each.task.id);
+    for (const auto& [attempt, each] : running_) each.future.cancel();
     running_.clear();
     pool_.await_killed();
   }

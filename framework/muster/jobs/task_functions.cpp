@@ -26,14 +26,14 @@ Bytes check_settings_task(TaskContext& /*context*/, std::string_view bytes) {
 Bytes run_once(ProcessPoolExecutor& pool, const std::stop_token& stop, TaskFunction function,
                const Bytes& argument) {
   constexpr auto poll = std::chrono::milliseconds(50);  // how late a stop request may be seen
-  const SubmittedTask task = pool.submit_raw(function, argument);
-  while (!task.future.wait(poll)) {
+  const Future<Bytes> future = pool.submit_raw(function, argument);
+  while (!future.wait(poll)) {
     if (!stop.stop_requested()) continue;
-    pool.kill(task.id);
+    future.cancel();
     pool.await_killed();
     throw Error(ErrorCode::cancelled, "cancelled");
   }
-  return task.future.result();
+  return future.result();
 }
 
 Bytes run_in_pool(ProcessPoolExecutor& pool, const std::stop_token& stop, TaskFunction function,

@@ -22,24 +22,23 @@ ProcessPoolOptions workers(unsigned count, unsigned prefetch) {
 
 TEST_F(CancelTest, WithdrawsQueuedAndPrefetchedTasks) {
   ProcessPoolExecutor pool(workers(1, 2));
-  const SubmittedTask running = pool.submit_raw(&wait_at_gate, "0");
-  ASSERT_TRUE(has_started(pool, running.id));
-  std::vector<SubmittedTask> waiting;
+  const Future<Bytes> running = pool.submit_raw(&wait_at_gate, "0");
+  ASSERT_TRUE(has_started(pool, running));
+  std::vector<Future<Bytes>> waiting;
   for (int i = 1; i <= 6; ++i) waiting.push_back(pool.submit_raw(&count, std::to_string(i)));
-  EXPECT_EQ(waiting[0].future.state(), FutureState::dispatched);
-  EXPECT_EQ(waiting[5].future.state(), FutureState::pending);
+  EXPECT_EQ(waiting[0].state(), FutureState::dispatched);
+  EXPECT_EQ(waiting[5].state(), FutureState::pending);
   int callbacks = 0;
   for (const std::size_t i : {0U, 3U, 5U}) {
-    waiting[i].future.add_done_callback([&] { ++callbacks; });
-    EXPECT_TRUE(waiting[i].future.cancel());
-    EXPECT_TRUE(waiting[i].future.cancelled());
-    EXPECT_TRUE(waiting[i].future.cancel()) << "cancelled already";
-    EXPECT_FALSE(pool.kill(waiting[i].id)) << "it has ended";
+    waiting[i].add_done_callback([&] { ++callbacks; });
+    EXPECT_TRUE(waiting[i].cancel());
+    EXPECT_TRUE(waiting[i].cancelled());
+    EXPECT_TRUE(waiting[i].cancel()) << "cancelled already";
   }
   EXPECT_EQ(callbacks, 3);
   shared().gate = 1;
-  EXPECT_EQ(running.future.result(), "0");
-  for (const std::size_t i : {1U, 2U, 4U}) waiting[i].future.result();
+  EXPECT_EQ(running.result(), "0");
+  for (const std::size_t i : {1U, 2U, 4U}) waiting[i].result();
   pool.shutdown();
   EXPECT_EQ(shared().runs.load(), 4U);
   for (const std::size_t number : {1U, 4U, 6U}) EXPECT_EQ(shared().runs_by_number[number], 0U);
@@ -47,33 +46,30 @@ TEST_F(CancelTest, WithdrawsQueuedAndPrefetchedTasks) {
 
 TEST_F(CancelTest, KillsARunningTask) {
   ProcessPoolExecutor pool(workers(1, 4));
-  const SubmittedTask running = pool.submit_raw(&spin, {});
-  const Future<Bytes> behind = pool.submit_raw(&count, "1").future;
-  ASSERT_TRUE(has_started(pool, running.id));
-  const pid_t pid = pool.progress(running.id)->pid;
-  EXPECT_TRUE(running.future.cancel());
-  EXPECT_THROW(running.future.result(), CancelledError);
+  const Future<Bytes> running = pool.submit_raw(&spin, {});
+  const Future<Bytes> behind = pool.submit_raw(&count, "1");
+  ASSERT_TRUE(has_started(pool, running));
+  const pid_t pid = pool.progress(running)->pid;
+  EXPECT_TRUE(running.cancel());
+  EXPECT_THROW(running.result(), CancelledError);
   EXPECT_TRUE(eventually([&] { return is_gone(pid); }));
   EXPECT_EQ(behind.result(), "1") << "requeued free";
   EXPECT_EQ(shared().runs.load(), 1U);
 }
 
-TEST_F(CancelTest, KillByIdDoesTheSame) {
+TEST_F(CancelTest, CancelsWhereverTheTaskIs) {
   ProcessPoolExecutor pool(workers(1, 1));
-  const SubmittedTask running = pool.submit_raw(&spin, {});
-  const SubmittedTask prefetched = pool.submit_raw(&count, "1");
-  const SubmittedTask queued = pool.submit_raw(&count, "2");
-  ASSERT_TRUE(has_started(pool, running.id));
-  for (const SubmittedTask& task : {queued, prefetched, running}) {
-    EXPECT_TRUE(pool.kill(task.id));
-    EXPECT_TRUE(task.future.cancelled());
-    EXPECT_FALSE(pool.kill(task.id));
+  const Future<Bytes> running = pool.submit_raw(&spin, {});
+  const Future<Bytes> prefetched = pool.submit_raw(&count, "1");
+  const Future<Bytes> queued = pool.submit_raw(&count, "2");
+  ASSERT_TRUE(has_started(pool, running));
+  for (const Future<Bytes>& task : {queued, prefetched, running}) {
+    EXPECT_TRUE(task.cancel());
+    EXPECT_TRUE(task.cancelled());
   }
-  const SubmittedTask finished = pool.submit_raw(&echo, "x");
-  EXPECT_EQ(finished.future.result(), "x");
-  EXPECT_FALSE(pool.kill(finished.id));
-  EXPECT_FALSE(finished.future.cancel());
-  EXPECT_FALSE(pool.kill(TaskId{99})) << "no such task";
+  const Future<Bytes> finished = pool.submit_raw(&echo, "x");
+  EXPECT_EQ(finished.result(), "x");
+  EXPECT_FALSE(finished.cancel());
   EXPECT_EQ(shared().runs.load(), 0U);
 }
 
@@ -81,11 +77,11 @@ TEST_F(CancelTest, ALargeArgumentOnItsWayCanBeCancelled) {
   ProcessPoolOptions options = workers(1, 4);
   options.ring_bytes = 4096;
   ProcessPoolExecutor pool(options);
-  const SubmittedTask running = pool.submit_raw(&wait_at_gate, "0");
-  ASSERT_TRUE(has_started(pool, running.id));
-  const Future<Bytes> half_sent = pool.submit_raw(&echo, Bytes(1'000'000, 'x')).future;
-  const Future<Bytes> unsent = pool.submit_raw(&echo, Bytes(1'000'000, 'y')).future;
-  const Future<Bytes> last = pool.submit_raw(&echo, Bytes(1'000'000, 'z')).future;
+  const Future<Bytes> running = pool.submit_raw(&wait_at_gate, "0");
+  ASSERT_TRUE(has_started(pool, running));
+  const Future<Bytes> half_sent = pool.submit_raw(&echo, Bytes(1'000'000, 'x'));
+  const Future<Bytes> unsent = pool.submit_raw(&echo, Bytes(1'000'000, 'y'));
+  const Future<Bytes> last = pool.submit_raw(&echo, Bytes(1'000'000, 'z'));
   EXPECT_TRUE(half_sent.cancel());
   EXPECT_TRUE(unsent.cancel());
   shared().gate = 1;
@@ -97,18 +93,18 @@ TEST_F(CancelTest, RacyCancelsNeverHitTheNextTask) {
   ProcessPoolExecutor pool(workers(2, 4));
   for (int round = 0; round < rounds; ++round) {
     for (auto& runs : shared().runs_by_number) runs = 0;
-    std::vector<SubmittedTask> tasks;
+    std::vector<Future<Bytes>> tasks;
     tasks.reserve(20);
     for (int i = 0; i < 20; ++i) tasks.push_back(pool.submit_raw(&count, std::to_string(i)));
     std::vector<bool> cancelled(tasks.size());
     for (std::size_t i = static_cast<std::size_t>(round) % 3; i < tasks.size(); i += 3) {
-      cancelled[i] = tasks[i].future.cancel();
+      cancelled[i] = tasks[i].cancel();
     }
     for (std::size_t i = 0; i < tasks.size(); ++i) {
-      ASSERT_TRUE(tasks[i].future.wait(std::chrono::seconds(60))) << round << "/" << i;
-      ASSERT_EQ(tasks[i].future.cancelled(), cancelled[i]) << round << "/" << i;
+      ASSERT_TRUE(tasks[i].wait(std::chrono::seconds(60))) << round << "/" << i;
+      ASSERT_EQ(tasks[i].cancelled(), cancelled[i]) << round << "/" << i;
       ASSERT_LE(shared().runs_by_number[i].load(), 1U);
-      ASSERT_TRUE(cancelled[i] || tasks[i].future.result() == std::to_string(i));
+      ASSERT_TRUE(cancelled[i] || tasks[i].result() == std::to_string(i));
     }
   }
 }
@@ -116,10 +112,10 @@ TEST_F(CancelTest, RacyCancelsNeverHitTheNextTask) {
 TEST_F(CancelTest, TwoCancelsAgree) {
   ProcessPoolExecutor pool(workers(1, 1));
   for (int round = 0; round < 100; ++round) {
-    const SubmittedTask task = pool.submit_raw(&spin, {});
+    const Future<Bytes> task = pool.submit_raw(&spin, {});
     bool other = false;
-    std::thread thread([&] { other = task.future.cancel(); });
-    EXPECT_TRUE(task.future.cancel());
+    std::thread thread([&] { other = task.cancel(); });
+    EXPECT_TRUE(task.cancel());
     thread.join();
     EXPECT_TRUE(other);
   }
@@ -129,7 +125,7 @@ TEST_F(CancelTest, AFutureOutlivesItsPool) {
   Future<Bytes> future;
   {
     ProcessPoolExecutor pool(workers(1, 1));
-    future = pool.submit_raw(&echo, "kept").future;
+    future = pool.submit_raw(&echo, "kept");
   }
   EXPECT_FALSE(future.cancel());
   EXPECT_EQ(future.result(), "kept");

@@ -67,7 +67,7 @@ void expect_broken(Action action, const std::string& reason) {
 
 /// Has a pool of one start its process, kills that, and waits until the pool knows.
 bool kill_idle_worker(ProcessPoolExecutor& pool) {
-  const pid_t pid = std::stoi(pool.submit_raw(&own_pid, {}).future.result());
+  const pid_t pid = std::stoi(pool.submit_raw(&own_pid, {}).result());
   if (!eventually([&] { return pool.worker_pids() == std::vector<pid_t>{pid}; })) return false;
   ::kill(pid, SIGKILL);
   return eventually([&] { return pool.worker_pids().empty(); });
@@ -77,20 +77,20 @@ class DeathTest : public PoolTest {};
 
 TEST_F(DeathTest, IsReportedWithItsCause) {
   ProcessPoolExecutor pool(quiet(1));
-  EXPECT_EQ(death_of(pool.submit_raw(&die, "segv").future).signal, SIGSEGV);
-  EXPECT_EQ(death_of(pool.submit_raw(&die, "abort").future).signal, SIGABRT);
-  EXPECT_EQ(death_of(pool.submit_raw(&die, "kill").future).signal, SIGKILL);
-  const WorkerDeath exit0 = death_of(pool.submit_raw(&die, "exit0").future);
+  EXPECT_EQ(death_of(pool.submit_raw(&die, "segv")).signal, SIGSEGV);
+  EXPECT_EQ(death_of(pool.submit_raw(&die, "abort")).signal, SIGABRT);
+  EXPECT_EQ(death_of(pool.submit_raw(&die, "kill")).signal, SIGKILL);
+  const WorkerDeath exit0 = death_of(pool.submit_raw(&die, "exit0"));
   EXPECT_EQ(exit0.signal, 0);
   EXPECT_EQ(exit0.exit_code, 0) << "a death all the same";
-  EXPECT_EQ(death_of(pool.submit_raw(&die, "exit3").future).exit_code, 3);
-  EXPECT_EQ(pool.submit_raw(&echo, "alive").future.result(), "alive");
+  EXPECT_EQ(death_of(pool.submit_raw(&die, "exit3")).exit_code, 3);
+  EXPECT_EQ(pool.submit_raw(&echo, "alive").result(), "alive");
   EXPECT_EQ(shared().runs.load(), 5U) << "no task was run again";
 }
 
 TEST_F(DeathTest, CarriesWhatIsKnown) {
   ProcessPoolExecutor pool(quiet(1));
-  const Future<Bytes> future = pool.submit_raw(&die, "segv").future;
+  const Future<Bytes> future = pool.submit_raw(&die, "segv");
   const WorkerDeath death = death_of(future);
   EXPECT_GT(death.pid, 0);
   EXPECT_GT(death.max_rss_bytes, 100'000U);
@@ -108,14 +108,14 @@ TEST_F(DeathTest, CarriesWhatIsKnown) {
 TEST_F(DeathTest, CostsOnlyTheRunningTask) {
   constexpr unsigned prefetched = 8;
   ProcessPoolExecutor pool(quiet(1, prefetched));
-  const SubmittedTask running = pool.submit_raw(&wait_at_gate, "0");
+  const Future<Bytes> running = pool.submit_raw(&wait_at_gate, "0");
   std::vector<Future<Bytes>> waiting;
   for (unsigned i = 1; i <= 2 * prefetched; ++i) {
-    waiting.push_back(pool.submit_raw(&count, std::to_string(i)).future);
+    waiting.push_back(pool.submit_raw(&count, std::to_string(i)));
   }
-  ASSERT_TRUE(has_started(pool, running.id));
-  ::kill(pool.progress(running.id)->pid, SIGKILL);
-  EXPECT_EQ(death_of(running.future).signal, SIGKILL);
+  ASSERT_TRUE(has_started(pool, running));
+  ::kill(pool.progress(running)->pid, SIGKILL);
+  EXPECT_EQ(death_of(running).signal, SIGKILL);
   for (std::size_t i = 0; i < waiting.size(); ++i) {
     EXPECT_EQ(waiting[i].result(), std::to_string(i + 1));
   }
@@ -129,7 +129,7 @@ TEST_F(DeathTest, OfAnIdleProcessIsMadeGood) {
   for (int round = 0; round < 5; ++round) {
     ASSERT_TRUE(kill_idle_worker(pool));
   }
-  EXPECT_EQ(pool.submit_raw(&echo, "alive").future.result(), "alive");
+  EXPECT_EQ(pool.submit_raw(&echo, "alive").result(), "alive");
 }
 
 TEST_F(DeathTest, ScribblingOverTheRingsHarmsThatTaskAlone) {
@@ -137,13 +137,13 @@ TEST_F(DeathTest, ScribblingOverTheRingsHarmsThatTaskAlone) {
   std::vector<Future<Bytes>> others;
   others.reserve(100);
   for (int i = 0; i < 100; ++i) {
-    others.push_back(pool.submit_raw(&echo, std::to_string(i)).future);
+    others.push_back(pool.submit_raw(&echo, std::to_string(i)));
   }
-  const SubmittedTask bad = pool.submit_raw(&scribble, {}, {.fresh_process = true});
+  const Future<Bytes> bad = pool.submit_raw(&scribble, {}, {.fresh_process = true});
   for (std::size_t i = 0; i < others.size(); ++i) EXPECT_EQ(others[i].result(), std::to_string(i));
   // It may die, be killed, or hang: the parent must survive it, and be able to end it.
-  pool.kill(bad.id);
-  EXPECT_TRUE(bad.future.wait(std::chrono::seconds(60)));
+  bad.cancel();
+  EXPECT_TRUE(bad.wait(std::chrono::seconds(60)));
 }
 
 TEST_F(DeathTest, InTheMiddleOfALargeResultIsADeath) {
@@ -151,12 +151,12 @@ TEST_F(DeathTest, InTheMiddleOfALargeResultIsADeath) {
   options.ring_bytes = 4096;
   ProcessPoolExecutor pool(options);
   for (int round = 0; round < 20; ++round) {
-    const SubmittedTask task = pool.submit_raw(&echo, Bytes(1'000'000, 'x'));
-    ASSERT_TRUE(eventually([&] { return pool.progress(task.id) || task.future.done(); }));
+    const Future<Bytes> task = pool.submit_raw(&echo, Bytes(1'000'000, 'x'));
+    ASSERT_TRUE(eventually([&] { return pool.progress(task) || task.done(); }));
     for (const pid_t pid : pool.worker_pids()) ::kill(pid, SIGKILL);
-    ASSERT_TRUE(task.future.wait(std::chrono::seconds(60)));
-    if (task.future.exception() != nullptr) {
-      EXPECT_THROW(task.future.result(), WorkerDiedError);
+    ASSERT_TRUE(task.wait(std::chrono::seconds(60)));
+    if (task.exception() != nullptr) {
+      EXPECT_THROW(task.result(), WorkerDiedError);
     }
   }
 }
@@ -169,7 +169,7 @@ TEST_F(DeathTest, RacyKillsChargeOneTaskEach) {
     for (auto& runs : shared().runs_by_number) runs = 0;
     std::vector<Future<Bytes>> futures;
     for (int i = 0; i < 30; ++i) {
-      futures.push_back(pool.submit_raw(&count, std::to_string(i)).future);
+      futures.push_back(pool.submit_raw(&count, std::to_string(i)));
       if (i == round % 30) {
         const std::vector<pid_t> pids = pool.worker_pids();
         if (!pids.empty()) ::kill(pids.front(), SIGKILL);
@@ -197,7 +197,7 @@ TEST_F(DeathTest, BeforeAnythingWasRunIsForgivenTwice) {
   std::vector<Future<Bytes>> futures;
   futures.reserve(10);
   for (int i = 0; i < 10; ++i) {
-    futures.push_back(pool.submit_raw(&count, std::to_string(i)).future);
+    futures.push_back(pool.submit_raw(&count, std::to_string(i)));
   }
   for (std::size_t i = 0; i < futures.size(); ++i)
     EXPECT_EQ(futures[i].result(), std::to_string(i));
@@ -212,7 +212,7 @@ TEST_F(DeathTest, BeforeAnythingWasRunThreeTimesBreaksThePool) {
     std::vector<Future<Bytes>> futures;
     futures.reserve(10);
     for (int i = 0; i < 10; ++i) {
-      futures.push_back(pool.submit_raw(&count, "1", {.fresh_process = fresh}).future);
+      futures.push_back(pool.submit_raw(&count, "1", {.fresh_process = fresh}));
     }
     for (const auto& future : futures) {
       expect_broken([&] { future.result(); }, "before they ran anything");
@@ -243,7 +243,7 @@ TEST_F(DeathTest, WithoutAnyNewProcessThePoolBreaks) {
   ProcessPoolExecutor pool(quiet(1));
   ASSERT_TRUE(kill_idle_worker(pool));
   const ZygoteLimit limit(6);  // the descriptors of the request get lost on their way
-  const Future<Bytes> future = pool.submit_raw(&echo, "x").future;
+  const Future<Bytes> future = pool.submit_raw(&echo, "x");
   expect_broken([&] { future.result(); }, "no task process can be started");
 }
 
@@ -254,7 +254,7 @@ TEST_F(DeathTest, AProcessThatCouldNotBeKilledIsNotKept) {
   // Whether it gets to run something before it is killed is a race, but no one waits for ever.
   std::vector<Future<Bytes>> futures;
   futures.reserve(3);
-  for (int i = 0; i < 3; ++i) futures.push_back(pool.submit_raw(&spin, {}).future);
+  for (int i = 0; i < 3; ++i) futures.push_back(pool.submit_raw(&spin, {}));
   EXPECT_TRUE(
       wait(futures, {ReturnWhen::all_completed, std::chrono::seconds(60)}).not_done.empty());
 }

@@ -55,9 +55,9 @@ Bytes make_a_pool(TaskContext&, std::string_view) {
 
 TEST_F(PoolTest, RunsATaskInAnotherProcess) {
   ProcessPoolExecutor pool(workers(2));
-  const SubmittedTask task = pool.submit_raw(&echo, "hello");
-  EXPECT_EQ(task.future.result(), "hello");
-  const Bytes pid = pool.submit_raw(&own_pid, {}).future.result();
+  const Future<Bytes> task = pool.submit_raw(&echo, "hello");
+  EXPECT_EQ(task.result(), "hello");
+  const Bytes pid = pool.submit_raw(&own_pid, {}).result();
   EXPECT_NE(pid, std::to_string(::getpid()));
 }
 
@@ -80,7 +80,7 @@ TEST_F(PoolTest, RunsManySmallTasks) {
     std::vector<Future<Bytes>> futures;
     futures.reserve(10'000);
     for (int i = 0; i < 10'000; ++i) {
-      futures.push_back(pool.submit_raw(&echo, std::to_string(i)).future);
+      futures.push_back(pool.submit_raw(&echo, std::to_string(i)));
     }
     for (int i = 0; i < 10'000; ++i) {
       ASSERT_EQ(futures[static_cast<std::size_t>(i)].result(), std::to_string(i));
@@ -97,7 +97,7 @@ TEST_F(PoolTest, ManyThreadsMaySubmit) {
     threads.emplace_back([&, thread] {
       for (int i = 0; i < 500; ++i) {
         const Bytes argument = std::to_string(thread) + "/" + std::to_string(i);
-        if (pool.submit_raw(&echo, argument).future.result() != argument) ++wrong;
+        if (pool.submit_raw(&echo, argument).result() != argument) ++wrong;
       }
     });
   }
@@ -113,9 +113,9 @@ TEST_F(PoolTest, MessagesLargerThanTheRingPass) {
   for (std::size_t i = 0; i < argument.size(); ++i) argument[i] = static_cast<char>(i * 31 >> 3);
   std::vector<Future<Bytes>> futures;
   futures.reserve(4);
-  for (int i = 0; i < 4; ++i) futures.push_back(pool.submit_raw(&echo, argument).future);
+  for (int i = 0; i < 4; ++i) futures.push_back(pool.submit_raw(&echo, argument));
   for (const auto& future : futures) EXPECT_TRUE(future.result() == argument);
-  EXPECT_EQ(pool.submit_raw(&echo, "small").future.result(), "small");
+  EXPECT_EQ(pool.submit_raw(&echo, "small").result(), "small");
 }
 
 Bytes large_result(TaskContext&, std::string_view size) {
@@ -126,10 +126,10 @@ TEST_F(PoolTest, AMessageOverTheLimitFailsItsTaskAlone) {
   ProcessPoolOptions options = workers(1);
   options.message_bytes_max = 1000;
   ProcessPoolExecutor pool(options);
-  const Future<Bytes> before = pool.submit_raw(&echo, Bytes(1000, 'x')).future;
-  const Future<Bytes> argument = pool.submit_raw(&echo, Bytes(1001, 'x')).future;
-  const Future<Bytes> result = pool.submit_raw(&large_result, "1001").future;
-  const Future<Bytes> after = pool.submit_raw(&large_result, "1000").future;
+  const Future<Bytes> before = pool.submit_raw(&echo, Bytes(1000, 'x'));
+  const Future<Bytes> argument = pool.submit_raw(&echo, Bytes(1001, 'x'));
+  const Future<Bytes> result = pool.submit_raw(&large_result, "1001");
+  const Future<Bytes> after = pool.submit_raw(&large_result, "1000");
   EXPECT_EQ(before.result().size(), 1000U);
   EXPECT_EQ(after.result().size(), 1000U);
   for (const Future<Bytes>& future : {argument, result}) {
@@ -138,7 +138,9 @@ TEST_F(PoolTest, AMessageOverTheLimitFailsItsTaskAlone) {
       ADD_FAILURE() << "no error";
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), ErrorCode::limit);
-      EXPECT_NE(std::string(error.what()).find("1001"), std::string::npos) << error.what();
+      EXPECT_NE(std::string(error.what()).find(" B, more than the limit of 1000 B"),
+                std::string::npos)
+          << error.what();
     }
   }
 }
@@ -146,12 +148,12 @@ TEST_F(PoolTest, AMessageOverTheLimitFailsItsTaskAlone) {
 TEST_F(PoolTest, StartsNoMoreProcessesThanAllowedAndReusesThem) {
   ProcessPoolExecutor pool(workers(2));
   std::set<Bytes> pids;
-  pids.insert(pool.submit_raw(&own_pid, {}).future.result());
-  pids.insert(pool.submit_raw(&own_pid, {}).future.result());
+  pids.insert(pool.submit_raw(&own_pid, {}).result());
+  pids.insert(pool.submit_raw(&own_pid, {}).result());
   EXPECT_EQ(pids.size(), 1U) << "an idle process is used again";
   std::vector<Future<Bytes>> futures;
   futures.reserve(500);
-  for (int i = 0; i < 500; ++i) futures.push_back(pool.submit_raw(&own_pid, {}).future);
+  for (int i = 0; i < 500; ++i) futures.push_back(pool.submit_raw(&own_pid, {}));
   for (const auto& future : futures) pids.insert(future.result());
   EXPECT_LE(pids.size(), 2U);
   EXPECT_LE(pool.worker_pids().size(), 2U);
@@ -164,8 +166,8 @@ TEST_F(PoolTest, AFreshProcessRunsNothingElse) {
   std::vector<Future<Bytes>> fresh_futures;
   std::vector<Future<Bytes>> ordinary_futures;
   for (int i = 0; i < 10; ++i) {
-    fresh_futures.push_back(pool.submit_raw(&own_pid, {}, {.fresh_process = true}).future);
-    ordinary_futures.push_back(pool.submit_raw(&own_pid, {}).future);
+    fresh_futures.push_back(pool.submit_raw(&own_pid, {}, {.fresh_process = true}));
+    ordinary_futures.push_back(pool.submit_raw(&own_pid, {}));
   }
   for (const auto& future : fresh_futures) fresh.insert(future.result());
   for (const auto& future : ordinary_futures) ordinary.insert(future.result());
@@ -176,42 +178,44 @@ TEST_F(PoolTest, AFreshProcessRunsNothingElse) {
 TEST_F(PoolTest, APrefetchedTaskDoesNotWaitForALongOne) {
   ProcessPoolExecutor pool(workers(2, 8));
   // Both processes are busy; the eight that follow are sent ahead, four to each.
-  const SubmittedTask first = pool.submit_raw(&wait_at_gate, "0");
-  const SubmittedTask second = pool.submit_raw(&spin, {});
-  ASSERT_TRUE(has_started(pool, first.id) && has_started(pool, second.id));
+  const Future<Bytes> first = pool.submit_raw(&wait_at_gate, "0");
+  const Future<Bytes> second = pool.submit_raw(&spin, {});
+  ASSERT_TRUE(has_started(pool, first) && has_started(pool, second));
   std::vector<Future<Bytes>> futures;
-  for (int i = 1; i <= 8; ++i) futures.push_back(pool.submit_raw(&count, std::to_string(i)).future);
+  for (int i = 1; i <= 8; ++i) futures.push_back(pool.submit_raw(&count, std::to_string(i)));
   shared().gate = 1;
   const auto result = wait(futures, {ReturnWhen::all_completed, std::chrono::seconds(60)});
   EXPECT_EQ(result.done.size(), 8U) << "those behind the endless one were moved";
   EXPECT_EQ(shared().runs.load(), 9U);
-  EXPECT_TRUE(pool.kill(second.id));
+  EXPECT_TRUE(second.cancel());
 }
 
 TEST_F(PoolTest, TheContextIsNewForEveryTask) {
   ProcessPoolExecutor pool(workers(1));
+  std::set<Bytes> seen;
   for (int i = 0; i < 3; ++i) {
-    const SubmittedTask task = pool.submit_raw(&context_values, {});
-    EXPECT_EQ(task.future.result(), "0 " + std::to_string(task.id.value));
+    const Bytes values = pool.submit_raw(&context_values, {}).result();
+    EXPECT_EQ(values.substr(0, 2), "0 ") << "no position of an earlier task";
+    seen.insert(values);
   }
+  EXPECT_EQ(seen.size(), 3U) << "each has an id of its own";
 }
 
 TEST_F(PoolTest, ProgressCanBeSampled) {
   ProcessPoolExecutor pool(workers(1));
-  const SubmittedTask task = pool.submit_raw(&spin, {});
-  ASSERT_TRUE(has_started(pool, task.id));
-  const auto progress = pool.progress(task.id);
+  const Future<Bytes> task = pool.submit_raw(&spin, {});
+  ASSERT_TRUE(has_started(pool, task));
+  const auto progress = pool.progress(task);
   ASSERT_TRUE(progress);
   EXPECT_EQ(progress->position, 7U);
   EXPECT_EQ(progress->progress, 3U);
   EXPECT_EQ(pool.worker_pids(), std::vector<pid_t>{progress->pid});
-  EXPECT_TRUE(task.future.running());
-  const SubmittedTask queued = pool.submit_raw(&echo, "x");
-  EXPECT_FALSE(pool.progress(queued.id)) << "not running";
-  EXPECT_EQ(queued.future.state(), FutureState::dispatched);
-  EXPECT_FALSE(pool.progress(TaskId{12345})) << "no such task";
-  EXPECT_TRUE(pool.kill(task.id));
-  EXPECT_FALSE(pool.progress(task.id));
+  EXPECT_TRUE(task.running());
+  const Future<Bytes> queued = pool.submit_raw(&echo, "x");
+  EXPECT_FALSE(pool.progress(queued)) << "not running";
+  EXPECT_EQ(queued.state(), FutureState::dispatched);
+  EXPECT_TRUE(task.cancel());
+  EXPECT_FALSE(pool.progress(task));
 }
 
 TEST_F(PoolTest, OutputArrivesLineByLine) {
@@ -220,7 +224,7 @@ TEST_F(PoolTest, OutputArrivesLineByLine) {
     ProcessPoolOptions options = workers(1);
     options.on_output = [&](std::string_view line) { lines.emplace_back(line); };
     ProcessPoolExecutor pool(options);
-    pool.submit_raw(&print_lines, {}).future.result();
+    pool.submit_raw(&print_lines, {}).result();
   }
   EXPECT_EQ(lines, (std::vector<std::string>{"to stdout", "to stderr", "no newline"}));
 }
@@ -231,7 +235,7 @@ TEST_F(PoolTest, AThrowingOutputHandlerIsLogged) {
     ProcessPoolOptions options = workers(1);
     options.on_output = [](std::string_view) { throw std::runtime_error("handler's fault"); };
     ProcessPoolExecutor pool(options);
-    pool.submit_raw(&print_lines, {}).future.result();
+    pool.submit_raw(&print_lines, {}).result();
   }
   EXPECT_NE(testing::internal::GetCapturedStderr().find("handler's fault"), std::string::npos);
 }
@@ -239,24 +243,24 @@ TEST_F(PoolTest, AThrowingOutputHandlerIsLogged) {
 TEST_F(PoolTest, TaskProcessesHoldOnlyWhatTheyNeed) {
   ProcessPoolExecutor pool(workers(2));
   // stdin, stdout, stderr, the eventfd, and the directory being read.
-  EXPECT_EQ(pool.submit_raw(&open_descriptors, {}).future.result(), "5");
-  EXPECT_EQ(pool.submit_raw(&standard_input, {}).future.result(), "0");
+  EXPECT_EQ(pool.submit_raw(&open_descriptors, {}).result(), "6");
+  EXPECT_EQ(pool.submit_raw(&standard_input, {}).result(), "0");
 }
 
 TEST_F(PoolTest, ATaskProcessMakesNoPools) {
   EXPECT_FALSE(in_task_process());
   ProcessPoolExecutor pool(workers(1));
-  EXPECT_THROW(pool.submit_raw(&make_a_pool, {}).future.result(), RemoteError);
+  EXPECT_THROW(pool.submit_raw(&make_a_pool, {}).result(), RemoteError);
 }
 
 TEST_F(PoolTest, CallbacksMayUseThePool) {
   ProcessPoolExecutor pool(workers(1));
   Promise<Bytes> second;
   const Future<Bytes> chained = second.future();
-  pool.submit_raw(&echo, "a").future.add_done_callback([&](const Future<Bytes>& first) {
-    pool.submit_raw(&echo, first.result() + "b")
-        .future.add_done_callback(
-            [&](const Future<Bytes>& last) { second.set_value(last.result()); });
+  pool.submit_raw(&echo, "a").add_done_callback([&](const Future<Bytes>& first) {
+    pool.submit_raw(&echo, first.result() + "b").add_done_callback([&](const Future<Bytes>& last) {
+      second.set_value(last.result());
+    });
   });
   EXPECT_EQ(chained.result(), "ab");
 }
@@ -265,10 +269,10 @@ TEST_F(PoolTest, PoolsLiveSideBySide) {
   ProcessPoolExecutor one(workers(1));
   {
     ProcessPoolExecutor two(workers(2));
-    EXPECT_EQ(two.submit_raw(&echo, "two").future.result(), "two");
-    EXPECT_EQ(one.submit_raw(&echo, "one").future.result(), "one");
+    EXPECT_EQ(two.submit_raw(&echo, "two").result(), "two");
+    EXPECT_EQ(one.submit_raw(&echo, "one").result(), "one");
   }
-  EXPECT_EQ(one.submit_raw(&echo, "still").future.result(), "still");
+  EXPECT_EQ(one.submit_raw(&echo, "still").result(), "still");
 }
 
 }  // namespace

@@ -67,7 +67,7 @@ TEST_F(ProcessTest, TheZygoteIsInAProcessGroupOfItsOwn) {
   const pid_t zygote = children_of(::getpid()).front();
   EXPECT_EQ(::getpgid(zygote), zygote) << "a terminal's Ctrl-C must not reach it";
   ProcessPoolExecutor pool({.max_workers = 1});
-  const pid_t task = std::stoi(pool.submit_raw(&own_pid, {}).future.result());
+  const pid_t task = std::stoi(pool.submit_raw(&own_pid, {}).result());
   EXPECT_EQ(::getpgid(task), zygote);
 }
 

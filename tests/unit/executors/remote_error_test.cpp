@@ -42,7 +42,7 @@ class RemoteErrorTest : public PoolTest {
 
   RemoteError error_of(const Bytes& kind) {
     try {
-      pool_->submit_raw(&throw_kind, kind).future.result();
+      pool_->submit_raw(&throw_kind, kind).result();
     } catch (const RemoteError& error) {
       return error;
     }
@@ -50,7 +50,7 @@ class RemoteErrorTest : public PoolTest {
   }
 
   void TearDown() override {
-    EXPECT_EQ(pool_->submit_raw(&echo, "alive").future.result(), "alive");
+    EXPECT_EQ(pool_->submit_raw(&echo, "alive").result(), "alive");
     pool_.reset();
     PoolTest::TearDown();
   }

@@ -28,12 +28,12 @@ int fail(const char* why) {
 int hold_pool() {
   init();
   ProcessPoolExecutor pool({.max_workers = 2});
-  const SubmittedTask one = pool.submit_raw(&spin, {});
-  const SubmittedTask two = pool.submit_raw(&spin, {});
-  if (!has_started(pool, one.id) || !has_started(pool, two.id)) return fail("no start");
+  const Future<Bytes> one = pool.submit_raw(&spin, {});
+  const Future<Bytes> two = pool.submit_raw(&spin, {});
+  if (!has_started(pool, one) || !has_started(pool, two)) return fail("no start");
   std::printf("ready\n");
   std::fflush(stdout);
-  one.future.result();
+  one.result();
   return fail("an endless task ended");
 }
 
@@ -62,7 +62,7 @@ int init_with_threads() {
 
 int init_by_pool() {
   ProcessPoolExecutor pool({.max_workers = 1});
-  return pool.submit_raw(&echo, "x").future.result() == "x" ? 0 : 1;
+  return pool.submit_raw(&echo, "x").result() == "x" ? 0 : 1;
 }
 
 int init_twice() {
@@ -81,7 +81,7 @@ int print_from_task() {
   std::printf("buffered before init");
   init();
   ProcessPoolExecutor pool({.max_workers = 1});
-  pool.submit_raw(&print, {}).future.result();
+  pool.submit_raw(&print, {}).result();
   pool.shutdown();
   std::printf(", once\n");
   return 0;
@@ -93,10 +93,10 @@ int zygote_dies() {
   std::vector<Future<Bytes>> futures;
   {
     ProcessPoolExecutor pool({.max_workers = 2});
-    const SubmittedTask running = pool.submit_raw(&spin, {});
-    futures.push_back(running.future);
-    for (int i = 0; i < 20; ++i) futures.push_back(pool.submit_raw(&spin, {}).future);
-    if (!has_started(pool, running.id)) return fail("no start");
+    const Future<Bytes> running = pool.submit_raw(&spin, {});
+    futures.push_back(running);
+    for (int i = 0; i < 20; ++i) futures.push_back(pool.submit_raw(&spin, {}));
+    if (!has_started(pool, running)) return fail("no start");
     const std::vector<pid_t> tasks = pool.worker_pids();
     ::kill(zygote, SIGKILL);
     for (const auto& future : futures) {
@@ -130,15 +130,15 @@ int zygote_is_replaced() {
   if (::waitid(P_PID, pid, &info, WEXITED | WNOWAIT) != 0) return fail("waitid");
   init();
   ProcessPoolExecutor pool({.max_workers = 1});
-  return pool.submit_raw(&echo, "x").future.result() == "x" ? 0 : 1;
+  return pool.submit_raw(&echo, "x").result() == "x" ? 0 : 1;
 }
 
 /// Exits with a pool that still runs a task, which ends by the destructor's waiting.
 int exit_with_pool() {
   init();
   static ProcessPoolExecutor pool({.max_workers = 1});
-  const SubmittedTask task = pool.submit_raw(&wait_at_gate, "0");
-  if (!has_started(pool, task.id)) return fail("no start");
+  const Future<Bytes> task = pool.submit_raw(&wait_at_gate, "0");
+  if (!has_started(pool, task)) return fail("no start");
   shared().gate = 1;
   return 0;
 }

@@ -18,7 +18,7 @@ TEST_F(ShutdownTest, RunsWhatWasSubmitted) {
   std::vector<Future<Bytes>> futures;
   {
     ProcessPoolExecutor pool({.max_workers = 2});
-    for (int i = 0; i < 50; ++i) futures.push_back(pool.submit_raw(&count, "1").future);
+    for (int i = 0; i < 50; ++i) futures.push_back(pool.submit_raw(&count, "1"));
   }
   EXPECT_EQ(shared().runs.load(), 50U);
   for (const auto& future : futures) EXPECT_EQ(future.result(Duration::zero()), "1");
@@ -34,28 +34,28 @@ TEST_F(ShutdownTest, TakesNothingMore) {
 
 TEST_F(ShutdownTest, WithoutWaitReturnsAtOnce) {
   ProcessPoolExecutor pool({.max_workers = 1});
-  const SubmittedTask running = pool.submit_raw(&wait_at_gate, "0");
-  ASSERT_TRUE(has_started(pool, running.id));
-  const Future<Bytes> queued = pool.submit_raw(&count, "1").future;
+  const Future<Bytes> running = pool.submit_raw(&wait_at_gate, "0");
+  ASSERT_TRUE(has_started(pool, running));
+  const Future<Bytes> queued = pool.submit_raw(&count, "1");
   pool.shutdown(false);
-  EXPECT_FALSE(running.future.done());
+  EXPECT_FALSE(running.done());
   shared().gate = 1;
-  EXPECT_EQ(running.future.result(), "0");
+  EXPECT_EQ(running.result(), "0");
   EXPECT_EQ(queued.result(), "1");
 }
 
 TEST_F(ShutdownTest, CancelPendingLetsOnlyStartedTasksFinish) {
   ProcessPoolExecutor pool({.max_workers = 1, .prefetch = 3});
-  const SubmittedTask running = pool.submit_raw(&wait_at_gate, "0");
-  ASSERT_TRUE(has_started(pool, running.id));
+  const Future<Bytes> running = pool.submit_raw(&wait_at_gate, "0");
+  ASSERT_TRUE(has_started(pool, running));
   std::vector<Future<Bytes>> waiting;
   waiting.reserve(10);
-  for (int i = 0; i < 10; ++i) waiting.push_back(pool.submit_raw(&count, "1").future);
+  for (int i = 0; i < 10; ++i) waiting.push_back(pool.submit_raw(&count, "1"));
   pool.shutdown(false, true);
   for (const auto& future : waiting) EXPECT_TRUE(future.cancelled());
   shared().gate = 1;
   pool.shutdown();
-  EXPECT_EQ(running.future.result(), "0");
+  EXPECT_EQ(running.result(), "0");
   EXPECT_EQ(shared().runs.load(), 1U);
 }
 
@@ -64,9 +64,9 @@ TEST_F(ShutdownTest, DestructionWaitsForRunningTasks) {
   std::thread opener;
   {
     ProcessPoolExecutor pool({.max_workers = 2});
-    const SubmittedTask task = pool.submit_raw(&wait_at_gate, "3");
-    future = task.future;
-    ASSERT_TRUE(has_started(pool, task.id));
+    const Future<Bytes> task = pool.submit_raw(&wait_at_gate, "3");
+    future = task;
+    ASSERT_TRUE(has_started(pool, task));
     opener = std::thread([] { shared().gate = 1; });
   }
   opener.join();
@@ -80,8 +80,8 @@ TEST_F(ShutdownTest, APoolThatDidNothingEnds) {
 TEST_F(ShutdownTest, SubmitAndCancelThenShutdownDoesNotHang) {
   for (int i = 0; i < 20; ++i) {
     ProcessPoolExecutor pool({.max_workers = 1});
-    EXPECT_TRUE(pool.submit_raw(&spin, {}).future.cancel());
-    pool.submit_raw(&spin, {}, {.fresh_process = true}).future.cancel();
+    EXPECT_TRUE(pool.submit_raw(&spin, {}).cancel());
+    pool.submit_raw(&spin, {}, {.fresh_process = true}).cancel();
   }
 }
 
@@ -89,8 +89,8 @@ TEST_F(ShutdownTest, ACallbackCannotWaitForItsOwnPool) {
   ProcessPoolExecutor pool({.max_workers = 1});
   Promise<void> tried;
   const Future<void> outcome = tried.future();
-  const SubmittedTask task = pool.submit_raw(&wait_at_gate, "0");
-  task.future.add_done_callback([&] {
+  const Future<Bytes> task = pool.submit_raw(&wait_at_gate, "0");
+  task.add_done_callback([&] {
     try {
       pool.shutdown(true);
       tried.set_value();

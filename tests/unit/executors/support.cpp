@@ -176,7 +176,7 @@ Bytes spin(TaskContext& context, std::string_view) {
   return {};
 }
 
-bool has_started(const ProcessPoolExecutor& pool, TaskId task) {
+bool has_started(const ProcessPoolExecutor& pool, const Future<Bytes>& task) {
   return eventually([&] {
     const auto progress = pool.progress(task);
     return progress && progress->progress != 0;

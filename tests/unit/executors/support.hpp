@@ -77,6 +77,6 @@ Bytes wait_at_gate(TaskContext& context, std::string_view argument);
 Bytes spin(TaskContext& context, std::string_view argument);
 
 /// Waits until the task has really been entered (and has said so, as spin does).
-bool has_started(const ProcessPoolExecutor& pool, TaskId task);
+bool has_started(const ProcessPoolExecutor& pool, const Future<Bytes>& task);
 
 }  // namespace muster::test

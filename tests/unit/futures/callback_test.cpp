@@ -130,53 +130,75 @@ TEST(DoneCallback, ADeferredCancellationWakesBeforeItCallsBack) {
   EXPECT_FALSE(called) << "not twice";
 }
 
-class RecordingHandler : public CancelHandler {
+class RecordingControl : public WorkControl {
  public:
-  explicit RecordingHandler(Promise<int>& promise) : promise_(promise) {}
+  explicit RecordingControl(Promise<int>& promise) : promise_(promise) {}
 
-  bool cancel_task(TaskId task) override {
-    asked.push_back(task.value);
+  bool cancel(detail::SharedStateBase& work) override {
+    asked.push_back(&work);
     if (!obeys) return false;
     promise_.set_cancelled().run();
     return true;
   }
-  bool task_started(TaskId) override { return started; }
+  bool started(detail::SharedStateBase&) override { return has_started; }
+  void lend_thread(detail::SharedStateBase& work, std::optional<TimePoint> deadline) override {
+    lent.push_back(&work);
+    lent_until = deadline;
+    if (obeys) promise_.set_value(5);
+  }
 
-  std::vector<std::uint64_t> asked;
+  std::vector<detail::SharedStateBase*> asked;
+  std::vector<detail::SharedStateBase*> lent;
+  std::optional<TimePoint> lent_until;
   bool obeys = false;
-  bool started = false;
+  bool has_started = false;
 
  private:
   Promise<int>& promise_;
 };
 
-TEST(CancelHandler, DecidesWhetherRunningWorkStops) {
+TEST(WorkControl, DecidesWhetherRunningWorkStops) {
   Promise<int> promise;
-  const auto handler = std::make_shared<RecordingHandler>(promise);
-  promise.on_cancel(handler, TaskId{17});
+  const auto control = std::make_shared<RecordingControl>(promise);
+  promise.on_cancel(control);
   promise.set_running();
+  auto* const state = &detail::FutureAccess::state(promise.future());
   EXPECT_FALSE(promise.future().cancel());
-  handler->obeys = true;
+  control->obeys = true;
   EXPECT_TRUE(promise.future().cancel());
   EXPECT_TRUE(promise.future().cancel()) << "cancelled already, so nobody is asked";
-  EXPECT_EQ(handler->asked, (std::vector<std::uint64_t>{17, 17}));
+  EXPECT_EQ(control->asked, (std::vector{state, state}));
 }
 
-TEST(CancelHandler, TellsWhetherADispatchedTaskStarted) {
+TEST(WorkControl, TellsWhetherDispatchedWorkStarted) {
   Promise<int> promise;
-  const auto handler = std::make_shared<RecordingHandler>(promise);
-  promise.on_cancel(handler, TaskId{1});
+  const auto control = std::make_shared<RecordingControl>(promise);
+  promise.on_cancel(control);
   promise.set_dispatched();
   EXPECT_EQ(promise.future().state(), FutureState::dispatched);
-  handler->started = true;
+  control->has_started = true;
   EXPECT_TRUE(promise.future().running());
   promise.set_value(1);
   EXPECT_TRUE(promise.future().done());
 }
 
-TEST(CancelHandler, MayBeGone) {
+TEST(WorkControl, IsLentTheThreadThatWaits) {
   Promise<int> promise;
-  promise.on_cancel(std::make_shared<RecordingHandler>(promise), TaskId{1});
+  const auto control = std::make_shared<RecordingControl>(promise);
+  promise.on_cancel(control);
+  const Future<int> future = promise.future();
+  EXPECT_FALSE(future.wait(std::chrono::nanoseconds(1)));
+  EXPECT_TRUE(control->lent_until.has_value());
+  control->obeys = true;
+  EXPECT_EQ(future.result(), 5);
+  EXPECT_FALSE(control->lent_until.has_value());
+  EXPECT_EQ(future.result(), 5);
+  EXPECT_EQ(control->lent.size(), 2U) << "nobody waits for what is done";
+}
+
+TEST(WorkControl, MayBeGone) {
+  Promise<int> promise;
+  promise.on_cancel(std::make_shared<RecordingControl>(promise));
   EXPECT_TRUE(promise.future().cancel());
 }
 

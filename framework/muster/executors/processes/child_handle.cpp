@@ -1,4 +1,5 @@
 #include <cerrno>
+#include <csignal>
 #include <utility>
 
 #include <fcntl.h>
@@ -10,8 +11,9 @@
 
 namespace muster::detail {
 
-ChildHandle::ChildHandle(std::uint64_t name, const AreaGeometry& geometry, bool fresh)
-    : name_(name), channel_(geometry), fresh_(fresh) {
+ChildHandle::ChildHandle(std::uint64_t name, const AreaGeometry& geometry, bool fresh,
+                         std::optional<unsigned> prefetch)
+    : name_(name), channel_(geometry), window_(prefetch), fresh_(fresh) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) {
     throw system_error(errno, "cannot make the output pipe of a task process");
@@ -24,8 +26,8 @@ ChildHandle::ChildHandle(std::uint64_t name, const AreaGeometry& geometry, bool 
   }
 }
 
-SendOutcome ChildHandle::request_spawn(int zygote, int wake) {
-  const int fds[message_fds_max] = {channel_.memory(), wake, output_for_child_.get()};
+SendOutcome ChildHandle::request_spawn(int zygote, int wake, int lead) {
+  const int fds[message_fds_max] = {channel_.memory(), wake, lead, output_for_child_.get()};
   SpawnMessage request;
   request.kind = SpawnKind::spawn;
   request.child = name_;
@@ -38,7 +40,7 @@ SendOutcome ChildHandle::request_spawn(int zygote, int wake) {
 void ChildHandle::spawned(pid_t pid, UniqueFd pidfd) {
   pid_ = pid;
   pidfd_ = std::move(pidfd);
-  if (kill_wanted_) kill_process(pidfd_.get());
+  if (kill_wanted_) signal_process(pidfd_.get(), SIGKILL);
 }
 
 void ChildHandle::close() {
@@ -51,7 +53,16 @@ void ChildHandle::close() {
 void ChildHandle::kill() {
   ending_ = true;
   kill_wanted_ = true;
-  if (pidfd_) kill_process(pidfd_.get());
+  if (pidfd_) signal_process(pidfd_.get(), SIGKILL);
+}
+
+void ChildHandle::stop(int signal) {
+  if (signal == SIGKILL || !pidfd_) {
+    kill();
+    return;
+  }
+  ending_ = true;
+  if (std::exchange(stopped_with_, signal) != signal) signal_process(pidfd_.get(), signal);
 }
 
 bool ChildHandle::read_output(std::vector<std::string>& lines, std::size_t bytes_max) {

@@ -9,6 +9,7 @@
 #include <muster/base/file.hpp>
 #include <muster/executors/errors.hpp>
 #include <muster/executors/processes/output_buffer.hpp>
+#include <muster/executors/processes/send_window.hpp>
 #include <muster/executors/processes/spawn_protocol.hpp>
 #include <muster/executors/processes/task_channel.hpp>
 
@@ -24,10 +25,11 @@ class ChildHandle {
  public:
   /// `name` is the pool's own number for it. Throws Error(io) if the machine has no more memory or
   /// descriptors.
-  ChildHandle(std::uint64_t name, const AreaGeometry& geometry, bool fresh);
+  ChildHandle(std::uint64_t name, const AreaGeometry& geometry, bool fresh,
+              std::optional<unsigned> prefetch);
 
-  /// Asks the zygote to make it. `wake` is the eventfd that wakes the pool's thread.
-  SendOutcome request_spawn(int zygote, int wake);
+  /// Asks the zygote to make it. `wake` and `lead` are the eventfds of the parent's sleepers.
+  SendOutcome request_spawn(int zygote, int wake, int lead);
   void spawned(pid_t pid, UniqueFd pidfd);
 
   std::uint64_t name() const noexcept { return name_; }
@@ -36,7 +38,15 @@ class ChildHandle {
   const TaskChannel& channel() const noexcept { return channel_; }
 
   /// Takes tasks that need no process of their own.
-  bool accepts() const noexcept { return !fresh_ && !ending_ && channel_.has_free_slot(); }
+  bool accepts() const noexcept {
+    return !fresh_ && !ending_ && channel_.in_flight_count() < window_.size() &&
+           channel_.has_free_slot();
+  }
+  bool fresh() const noexcept { return fresh_; }
+  SendWindow& window() noexcept { return window_; }
+
+  std::uint64_t sent = 0;  ///< tasks, recalled ones not counted
+  const TimePoint born = Clock::now();
   bool idle() const noexcept { return accepts() && channel_.in_flight_count() == 0; }
   bool ending() const noexcept { return ending_; }
 
@@ -44,6 +54,10 @@ class ChildHandle {
   void close();
   /// It is to end now.
   void kill();
+  /// The same, by another signal; nothing more may be sent.
+  void stop(int signal);
+  /// It has ended.
+  void end() noexcept { ending_ = true; }
 
   bool killed() const noexcept { return kill_wanted_; }
 
@@ -66,10 +80,12 @@ class ChildHandle {
   UniqueFd pidfd_;
   pid_t pid_ = 0;
   OutputBuffer buffer_;
+  SendWindow window_;
   bool fresh_;
   bool ending_ = false;
   bool kill_wanted_ = false;
   bool replied_ = false;
+  int stopped_with_ = 0;
 };
 
 }  // namespace muster::detail

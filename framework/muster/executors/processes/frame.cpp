@@ -45,9 +45,10 @@ bool FrameReader::read_payload(RingReader& ring) {
     if (ready == 0) return false;
     const auto want =
         static_cast<std::size_t>(std::min<std::uint64_t>(ready, header_.size - payload_got_));
-    // The buffer grows with what has really come, not to the size the header claims.
+    // Reserved is address space alone: pages are taken as the bytes come.
     if (!payload_lost_) {
       try {
+        if (payload_got_ == 0) payload_.reserve(static_cast<std::size_t>(header_.size));
         payload_.resize(static_cast<std::size_t>(payload_got_) + want);
       } catch (const std::bad_alloc&) {
         payload_lost_ = true;  // reported to whoever gets the frame

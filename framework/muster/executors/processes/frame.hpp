@@ -12,7 +12,9 @@ namespace muster::detail {
 enum class FrameKind : std::uint32_t {
   // parent to child
   task = 1,
-  close = 2,  // nothing follows: end
+  close = 2,       // nothing follows: end
+  timed_task = 6,  // one that is to say when it starts
+  initialize = 7,  // first, if at all; answered with `error` if it fails, and otherwise not
   // child to parent: exactly one for every task frame, in the order they were sent
   value = 3,
   error = 4,    // the payload is what encode_current_exception made
@@ -25,10 +27,13 @@ struct FrameHeader {
   FrameKind kind = FrameKind::close;
   std::uint32_t slot = 0;
   std::uint64_t task = 0;
-  std::uint64_t function = 0;  // the address of the TaskFunction
+  std::uint64_t function = 0;  // the address of the RemoteFunction
   std::uint64_t size = 0;      // of the payload that follows
 };
 static_assert(sizeof(FrameHeader) == 32);
+
+/// What a call may be larger than its arguments: the address of a plain function.
+inline constexpr std::size_t call_prefix_bytes = sizeof(void*);
 
 inline std::string_view as_bytes(const FrameHeader& header) {
   return {reinterpret_cast<const char*>(&header), sizeof(header)};

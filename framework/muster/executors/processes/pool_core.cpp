@@ -11,6 +11,7 @@
 #include <muster/base/assert.hpp>
 #include <muster/base/cpu_count.hpp>
 #include <muster/base/error.hpp>
+#include <muster/base/memory.hpp>
 #include <muster/base/units.hpp>
 #include <muster/executors/processes/pool_core.hpp>
 #include <muster/executors/processes/zygote_link.hpp>
@@ -19,6 +20,7 @@ namespace muster::detail {
 namespace {
 
 constexpr unsigned workers_limit = 4096;
+constexpr std::uint64_t open_files_min = 16;
 constexpr std::size_t ring_bytes_min = 4096;
 constexpr std::size_t ring_bytes_limit = std::size_t{1} << 30U;
 
@@ -28,9 +30,12 @@ ProcessPoolOptions checked(ProcessPoolOptions options) {
     throw Error(ErrorCode::usage, "max_workers is " + std::to_string(options.max_workers) +
                                       "; at most " + std::to_string(workers_limit) + " work");
   }
-  if (options.prefetch >= slots_max) {
-    throw Error(ErrorCode::usage, "prefetch is " + std::to_string(options.prefetch) + "; at most " +
-                                      std::to_string(slots_max - 1) + " works");
+  if (options.prefetch && *options.prefetch >= slots_max) {
+    throw Error(ErrorCode::usage, "prefetch is " + std::to_string(*options.prefetch) +
+                                      "; at most " + std::to_string(slots_max - 1) + " works");
+  }
+  if (options.limits.open_files != 0) {
+    options.limits.open_files = std::max(options.limits.open_files, open_files_min);
   }
   if (options.ring_bytes > ring_bytes_limit) {
     throw Error(ErrorCode::usage, "ring_bytes is more than " + format_bytes(ring_bytes_limit));
@@ -63,18 +68,42 @@ UniqueFd make_epoll(int wake, int zygote) {
   return events;
 }
 
+UniqueFd make_eventfd() {
+  UniqueFd made(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!made) throw system_error(errno, "cannot make the pool's eventfd");
+  return made;
+}
+
+/// The call as it is sent, unless that is quickly made again. Throws what the codec of an argument
+/// throws, and Error(limit).
+void encode_call(TaskBase& task, std::uint64_t bytes_max) {
+  if (task.remote().is_flat) return;
+  EncodedCall& call = task.extras().call.emplace();
+  task.encode(call);
+  if (call.size() <= bytes_max + call_prefix_bytes) return;
+  throw Error(ErrorCode::limit, "the call has " + format_bytes(call.size()) +
+                                    ", more than the limit of " + format_bytes(bytes_max));
+}
+
+void end_with_current_exception(TaskPtr task) {
+  if (!task->start()) return;
+  task->refuse(std::current_exception());
+  finish(std::move(task)).run();
+}
+
 }  // namespace
 
 PoolCore::PoolCore(ProcessPoolOptions options)
     : options_(checked(std::move(options))),
       spin_pays_(usable_cpus() > 1),
       zygote_(connect_to_zygote()),
-      wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      wake_(make_eventfd()),
+      lead_(make_eventfd()),
+      events_(make_epoll(wake_.get(), zygote_.get())),
       workers_max_(workers_possible(options_.max_workers)),
-      spin_(spin_pays_) {
-  if (!wake_) throw system_error(errno, "cannot make the pool's eventfd");
-  events_ = make_epoll(wake_.get(), zygote_.get());
-}
+      lead_spin_(spin_pays_),
+      spin_(spin_pays_),
+      memory_kills_(memory_kill_count()) {}
 
 PoolCore::~PoolCore() { MUSTER_ASSERT(!thread_.joinable()); }
 
@@ -86,118 +115,141 @@ void PoolCore::start() {
   ::pthread_sigmask(SIG_SETMASK, &all, &before);
   try {
     thread_ = std::thread([this] { pump(); });
-  } catch (...) {
+  } catch (const std::system_error& error) {
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    throw;
+    throw Error(ErrorCode::broken,
+                std::string("the pool's thread cannot be started: ") + error.what(),
+                "raise the limits on processes and memory (ulimit -u, ulimit -v)");
   }
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   pump_id_ = thread_.get_id();
 }
 
 AreaGeometry PoolCore::geometry() const {
-  return {options_.ring_bytes, options_.message_bytes_max, options_.prefetch + 1,
-          spin_pays_ ? 1U : 0U};
+  const std::uint32_t slots = options_.prefetch ? *options_.prefetch + 1 : slots_max;
+  return {options_.ring_bytes,  options_.message_bytes_max,  slots,
+          spin_pays_ ? 1U : 0U, options_.max_resident_bytes, options_.limits};
 }
 
-SubmittedTask PoolCore::submit(TaskFunction function, Bytes argument,
-                               const RawTaskOptions& options) {
-  if (function == nullptr) throw Error(ErrorCode::usage, "the task has no function");
-  const bool oversize = argument.size() > options_.message_bytes_max;
-  const std::size_t argument_size = argument.size();
-  Promise<Bytes> promise;
-  SubmittedTask submitted{promise.future(), {}};
+void PoolCore::throw_if_closed() const {
+  if (broken_) throw BrokenExecutor(*broken_);
+  if (closing_) throw Error(ErrorCode::broken, "the process pool was shut down");
+}
+
+void PoolCore::execute(TaskPtr task) {
+  const RemoteCall& remote = task->remote();
+  if (remote.function == nullptr) {
+    throw Error(
+        ErrorCode::usage,
+        std::string("the task cannot be sent to another process: ") + remote.refusal,
+        "give a plain function, a lambda without captures or with plain ones, and arguments "
+        "and results that can be encoded: see docs/sending.md");
+  }
+  try {
+    encode_call(*task, options_.message_bytes_max);
+  } catch (...) {
+    end_with_current_exception(std::move(task));
+    return;
+  }
   bool needs_pump = false;
-  std::optional<TaskRecord> refused;
   {
-    const std::lock_guard lock(mutex_);
-    if (broken_) throw Error(ErrorCode::broken, *broken_);
-    if (closing_) throw Error(ErrorCode::broken, "the process pool was shut down");
-    submitted.id = tasks_.add(
-        {function, std::move(argument), std::move(promise), options.fresh_process, nullptr, 0});
-    TaskRecord& record = *tasks_.find(submitted.id);
-    if (oversize) {
-      refused = tasks_.remove(submitted.id);
+    const Lock lock(mutex_);
+    throw_if_closed();
+    task->home.store(this, std::memory_order_release);
+    tasks_.fetch_add(1, std::memory_order_relaxed);
+    ChildHandle* child = queue_.size() == 0 && !is_alone(*task) ? pick_existing() : nullptr;
+    if (child != nullptr) {
+      send(*child, std::move(task));
+      child->channel().flush();
     } else {
-      record.promise.on_cancel(weak_from_this(), submitted.id);
-      ChildHandle* child = queue_.empty() && !record.fresh_process ? pick_existing() : nullptr;
-      if (child != nullptr) {
-        send(*child, submitted.id, record);
-        child->channel().flush();
-      } else {
-        queue_.push_back(submitted.id);
-        needs_pump = true;
-      }
+      needs_pump = children_.size() < workers_max_ || is_alone(*task);
+      queue_.push(std::move(task));
     }
   }
   if (needs_pump) notify_pump();
-  if (refused) {
-    refused->promise.set_exception(
-        Error(ErrorCode::limit, "the argument has " + format_bytes(argument_size) +
-                                    ", more than the limit of " +
-                                    format_bytes(options_.message_bytes_max)));
-  }
-  return submitted;
 }
 
-std::optional<TaskProgress> PoolCore::progress(TaskId task) const {
-  const std::lock_guard lock(mutex_);
-  const TaskRecord* record = tasks_.find(task);
-  if (record == nullptr || record->child == nullptr || record->child->pid() == 0) {
-    return std::nullopt;
-  }
-  const TaskChannel& channel = record->child->channel();
-  if (!channel.running(record->slot)) return std::nullopt;
-  const TaskProgress seen{record->child->pid(), channel.position(), channel.progress()};
+std::optional<TaskProgress> PoolCore::progress(SharedStateBase& work) const {
+  auto& task = dynamic_cast<TaskBase&>(work);
+  const Lock lock(mutex_);
+  if (task.process == nullptr) return std::nullopt;
+  const auto& child = *static_cast<const ChildHandle*>(task.process);
+  const TaskChannel& channel = child.channel();
+  if (child.pid() == 0 || !channel.running(task)) return std::nullopt;
+  const TaskProgress seen{child.pid(), channel.position(), channel.progress()};
   // Still the same task, so the counters were its own.
-  if (!channel.running(record->slot)) return std::nullopt;
+  if (!channel.running(task)) return std::nullopt;
   return seen;
 }
 
-bool PoolCore::task_started(TaskId task) {
-  const std::lock_guard lock(mutex_);
-  const TaskRecord* record = tasks_.find(task);
-  return record != nullptr && record->child != nullptr &&
-         record->child->channel().started(record->slot);
+bool PoolCore::started(SharedStateBase& work) {
+  auto& task = dynamic_cast<TaskBase&>(work);
+  const Lock lock(mutex_);
+  return task.process != nullptr &&
+         static_cast<ChildHandle*>(task.process)->channel().started(task);
 }
 
-bool PoolCore::cancel_task(TaskId task) {
+bool PoolCore::cancel(SharedStateBase& work) {
+  auto& task = dynamic_cast<TaskBase&>(work);
   std::optional<DoneCallbacks> callbacks;
   {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
+    if (task.home.load(std::memory_order_relaxed) != this) return false;  // it was taken back
     callbacks = withdraw(task, true);
   }
   if (!callbacks) return false;
   notify_pump();  // there may be room for another task now
+  wake_leader();
   callbacks->run();
   return true;
 }
 
-/// Ends a task as cancelled, if that can still be done. With the lock.
-std::optional<DoneCallbacks> PoolCore::withdraw(TaskId task, bool also_running) {
-  TaskRecord* record = tasks_.find(task);
-  if (record == nullptr) return std::nullopt;
-  if (record->child != nullptr) {
-    const auto reached =
-        record->child->channel().withdraw(record->slot, record->argument, also_running);
-    if (reached == TaskChannel::Withdrawal::ended) return std::nullopt;
-    if (reached == TaskChannel::Withdrawal::running) record->child->kill();
+// Ends a task as cancelled, if that can still be done. With the lock.
+std::optional<DoneCallbacks> PoolCore::withdraw(TaskBase& task, bool also_running) {
+  if (task.state().done() || task.state().state() == FutureState::running) {
+    // Claimed by whoever decides its outcome just now; a task that runs elsewhere is `dispatched`.
+    return std::nullopt;
   }
-  return tasks_.remove(task).promise.set_cancelled();
+  if (auto* child = static_cast<ChildHandle*>(task.process)) {
+    TaskChannel& channel = child->channel();
+    if (also_running && task.remote().takes_stop_token && channel.running(task)) {
+      channel.request_stop(task);
+      return std::nullopt;
+    }
+    const auto reached = channel.withdraw(task, also_running);
+    if (reached == TaskChannel::Withdrawal::ended) return std::nullopt;
+    if (reached == TaskChannel::Withdrawal::running) child->kill();
+    task.process = nullptr;
+  }
+  DoneCallbacks callbacks = task.state().set_cancelled();
+  task_left();
+  return callbacks;
 }
 
 std::vector<DoneCallbacks> PoolCore::cancel_unstarted() {
   std::vector<DoneCallbacks> out;
-  for (const TaskId task : tasks_.ids()) {
-    if (auto callbacks = withdraw(task, false)) out.push_back(std::move(*callbacks));
+  while (TaskPtr task = queue_.pop()) {
+    if (auto callbacks = withdraw(*task, false)) out.push_back(std::move(*callbacks));
+  }
+  for (const auto& child : children_) {
+    while (TaskPtr task = child->channel().recall_last()) {
+      task->process = nullptr;
+      if (auto callbacks = withdraw(*task, false)) out.push_back(std::move(*callbacks));
+    }
   }
   return out;
 }
 
+// The pump may be waiting for the last one.
+void PoolCore::task_left() noexcept {
+  if (tasks_.fetch_sub(1, std::memory_order_acq_rel) == 1) attention_.store(true);
+}
+
 bool PoolCore::await_killed(Duration timeout) {
-  std::unique_lock lock(mutex_);
+  Lock lock(mutex_);
   return buried_.wait_for(lock, timeout, [this] {
     return std::none_of(children_.begin(), children_.end(),
-                        [](const auto& child) { return child.second->killed(); });
+                        [](const auto& child) { return child->killed(); });
   });
 }
 
@@ -207,13 +259,24 @@ void PoolCore::shutdown(bool wait, bool cancel_pending) {
   }
   std::vector<DoneCallbacks> callbacks;
   {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     closing_ = true;
     if (cancel_pending) callbacks = cancel_unstarted();
   }
   notify_pump();
+  wake_leader();
   for (DoneCallbacks& each : callbacks) each.run();
   if (wait) join();
+}
+
+void PoolCore::terminate(int signal) {
+  {
+    const Lock lock(mutex_);
+    closing_ = true;
+    if (children_.empty() && tasks_.load() == 0) return;
+    stopping_signal_ = signal;
+  }
+  notify_pump();
 }
 
 void PoolCore::join() {
@@ -222,9 +285,9 @@ void PoolCore::join() {
 }
 
 std::vector<pid_t> PoolCore::worker_pids() const {
-  const std::lock_guard lock(mutex_);
+  const Lock lock(mutex_);
   std::vector<pid_t> pids;
-  for (const auto& [name, child] : children_) {
+  for (const auto& child : children_) {
     if (child->pid() != 0) pids.push_back(child->pid());
   }
   return pids;
@@ -232,7 +295,7 @@ std::vector<pid_t> PoolCore::worker_pids() const {
 
 void PoolCore::notify_pump() {
   attention_.store(true);
-  if (pump_sleeps_.exchange(false)) signal_eventfd(wake_.get());
+  if (pump_waits_.exchange(false)) signal_eventfd(wake_.get());
 }
 
 }  // namespace muster::detail

@@ -3,9 +3,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
-#include <deque>
 #include <exception>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -16,9 +14,9 @@
 #include <muster/base/adaptive_spin.hpp>
 #include <muster/executors/process_pool.hpp>
 #include <muster/executors/processes/child_handle.hpp>
-#include <muster/executors/processes/task_table.hpp>
 #include <muster/executors/processes/wakeup.hpp>
-#include <muster/futures/promise.hpp>
+#include <muster/executors/task.hpp>
+#include <muster/executors/task_queue.hpp>
 
 namespace muster::detail {
 
@@ -27,22 +25,29 @@ inline constexpr std::uint64_t pool_event_wake = 0;
 inline constexpr std::uint64_t pool_event_zygote = 1;
 inline constexpr std::uint64_t pool_event_children = 2;
 
-/// The pool behind ProcessPoolExecutor; of its own, so that futures can hold it weakly.
+/// The pool behind ProcessPoolExecutor; shared, so that who cancels or waits keeps it alive.
 ///
-/// One thread, the pump, takes replies, starts and buries processes and completes futures. submit()
-/// sends straight into a ring if a process has room, so that the pump is not on the way of a task,
-/// only of its result.
+/// Two parties may take replies and complete futures: the pool's own thread (the pump), which alone
+/// starts and buries processes, and one thread that waits for a future of the pool (the leader). A
+/// reply so wakes the thread that wants it, and not another one which then wakes that. submit()
+/// sends straight into a ring if a process has room.
 ///
 /// Rules, and why:
-/// - `mutex_` guards tasks, queue, the sending side of the processes, and the set of processes,
-///   which only the pump changes (so the pump may read it without). The receiving side belongs to
-///   the pump alone.
-/// - Futures are completed, and on_output is called, with no lock held, since both run code of the
-///   user; a promise is moved out of the table first, so its outcome is decided once.
-/// - Lock order: mutex_, then the lock of a future's state. States call us with theirs released.
-/// - Whoever makes work for the pump sets `attention_` and then looks whether it sleeps; the pump
-///   says that it sleeps and then looks for work. So a wake-up is neither lost nor sent in vain.
-class PoolCore final : public CancelHandler, public std::enable_shared_from_this<PoolCore> {
+/// - `mutex_` guards the queue, the sending side of the processes, and what tasks say about where
+///   they are. `receiving_` guards the receiving side. The set of processes is changed by the pump
+///   alone, under both. Order: receiving_, mutex_, the lock of a future's state; states call us
+///   with theirs released.
+/// - A task is claimed (TaskBase::start) under mutex_ by whoever decides its outcome, so that this
+///   happens once. Futures are completed, results decoded and on_output called with no lock held,
+///   since all of that runs code of the user. The leader leaves callbacks to the pump: they may
+///   take longer than the leader wants to wait.
+/// - A process wakes nobody while somebody looks at its ring; otherwise the leader, if there is
+///   one, or the pump (ParentSleeper). Whoever goes to sleep says so, and then looks once more;
+///   whoever makes work for a sleeper does it first, and then looks who sleeps. So a wake-up is
+///   neither lost nor sent in vain.
+class PoolCore final : public TaskHome,
+                       public WorkControl,
+                       public std::enable_shared_from_this<PoolCore> {
  public:
   explicit PoolCore(ProcessPoolOptions options);
   ~PoolCore() override;
@@ -50,50 +55,70 @@ class PoolCore final : public CancelHandler, public std::enable_shared_from_this
   PoolCore& operator=(const PoolCore&) = delete;
 
   void start();  ///< the pump; once
-  SubmittedTask submit(TaskFunction function, Bytes argument, const RawTaskOptions& options);
-  std::optional<TaskProgress> progress(TaskId task) const;
+  void execute(TaskPtr task);
+  std::optional<TaskProgress> progress(SharedStateBase& work) const;
   bool await_killed(Duration timeout);
   void shutdown(bool wait, bool cancel_pending);
+  void terminate(int signal);
   unsigned max_workers() const noexcept { return options_.max_workers; }
   std::vector<pid_t> worker_pids() const;
 
-  bool cancel_task(TaskId task) override;
-  bool task_started(TaskId task) override;
+  std::shared_ptr<WorkControl> control() noexcept override { return shared_from_this(); }
+  bool cancel(SharedStateBase& work) override;
+  bool started(SharedStateBase& work) override;
+  void lend_thread(SharedStateBase& work, std::optional<TimePoint> deadline) override;
 
  private:
+  using Lock = std::unique_lock<std::mutex>;
+
+  /// A task whose outcome is decided and not yet told.
   struct Completion {
-    Promise<Bytes> promise;
+    TaskPtr task;
     FrameKind kind = FrameKind::value;
     Bytes payload;
     std::exception_ptr error;  // if set, it alone counts
   };
-  struct ReplyFrom {
-    ChildHandle* child;
-    Reply reply;
+
+  /// What one of the two receiving parties works on.
+  struct Batch {
+    std::vector<Reply> replies;
+    std::vector<Completion> completions;
+    std::vector<DoneCallbacks> callbacks;
   };
 
   // pool_core.cpp: what other threads call.
   AreaGeometry geometry() const;
+  void throw_if_closed() const;
   void notify_pump();
+  std::optional<DoneCallbacks> withdraw(TaskBase& task, bool also_running);
   std::vector<DoneCallbacks> cancel_unstarted();
-  std::optional<DoneCallbacks> withdraw(TaskId task, bool also_running);
+  void task_left() noexcept;
   void join();
 
-  // pool_dispatch.cpp: which process gets what. With the lock; but for send() by the pump alone.
+  // pool_dispatch.cpp: which process gets what. With mutex_.
+  bool is_alone(const TaskBase& task) const;
   ChildHandle* pick_existing();
-  ChildHandle* pick_or_start(bool fresh);
+  ChildHandle* pick_or_start(bool alone);
   ChildHandle* start_child(bool fresh);
   bool can_start() const;
-  void send(ChildHandle& child, TaskId id, TaskRecord& record);
+  void send(ChildHandle& child, TaskPtr task);
+  bool dispatch_next(ChildHandle* child);
   void dispatch_queue();
+  void refill(ChildHandle& child);
   void rebalance();
-  bool move_task(ChildHandle& from, ChildHandle& to);
   void close_idle();
-  void requeue(ChildHandle& child);
+  void requeue(TaskPtr task);
   void try_more_workers();
-  void spawn_failed(const std::string& reason);
-  void break_pool(const std::string& reason);
-  void lose_zygote();
+
+  // pool_receive.cpp: taking replies. receive() with receiving_.
+  bool receive(Batch& batch);
+  void apply_replies(ChildHandle& child, Batch& batch);
+  void deliver(Batch& batch, bool run_callbacks);
+  bool reply_visible();
+  void update_sleepers();
+  void lead(SharedStateBase& work, std::optional<TimePoint> deadline);
+  void leader_sleeps_until(std::optional<TimePoint> deadline);
+  void wake_leader();
 
   // pool_pump.cpp: the pump's thread.
   void pump();
@@ -102,44 +127,71 @@ class PoolCore final : public CancelHandler, public std::enable_shared_from_this
   void collect_events(int timeout_ms);
   void collect_messages();
   void unwatch(const ChildHandle& child);
-  void collect_last_words(const SpawnMessage& exit);
-  void apply_replies();
+  void collect_last_words(std::uint64_t child);
   void apply_message(ReceivedMessage& received);
-  void forget(ChildHandle& child);
-  void bury(ChildHandle& child, const SpawnMessage& exit);
-  void deliver();
+  void stop_processes();
+  void print_lines();
   bool work_visible();
   void sleep();
+  int sleep_ms();
   ChildHandle* find_child(std::uint64_t name);
+
+  // pool_deaths.cpp: ends of processes. With both locks, by the pump.
+  void bury(ChildHandle& child, const SpawnMessage& exit);
+  void charge(ChildHandle& child, const SpawnMessage& exit, bool& started);
+  bool may_run_again(TaskBase& task, bool for_memory) const;
+  bool died_for_memory(const ChildHandle& child, const SpawnMessage& exit);
+  void forget(ChildHandle& child);
+  void spawn_failed(const std::string& reason);
+  void initializer_failed(const Reply& reply);
+  void break_pool(const std::string& reason);
+  void lose_zygote();
+  void end_overdue();
+  void fail(TaskPtr task, std::exception_ptr error);
 
   ProcessPoolOptions options_;
   bool spin_pays_;
   UniqueFd zygote_;
   UniqueFd wake_;
+  UniqueFd lead_;
   UniqueFd events_;
 
   mutable std::mutex mutex_;
-  TaskTable tasks_;
-  std::deque<TaskId> queue_;  // may hold ids of tasks that were cancelled
-  std::map<std::uint64_t, std::unique_ptr<ChildHandle>> children_;
+  TaskQueue queue_;                            // may hold tasks that were cancelled
+  std::vector<TaskPtr> overdue_;               // sent, with a limit to their run time
+  std::vector<Completion> failed_;             // for the pump to tell
+  std::vector<DoneCallbacks> left_callbacks_;  // for the pump to run
+  std::uint64_t numbers_ = 0;
   std::size_t workers_max_;         // less than asked for, while the machine refuses more
   TimePoint workers_retry_;         // when to ask for more again
   std::condition_variable buried_;  // a process has ended
   bool closing_ = false;
+  int stopping_signal_ = 0;
   std::optional<std::string> broken_;
+  bool pump_looks_ = true;
+  bool leader_looks_ = false;
 
+  std::mutex receiving_;
+  std::vector<std::unique_ptr<ChildHandle>> children_;  // read under either lock
+
+  std::atomic<std::size_t> tasks_{0};  // taken and not ended or taken back
   std::atomic<bool> attention_{false};
-  std::atomic<bool> pump_sleeps_{false};
+  std::atomic<bool> pump_waits_{false};
+  std::atomic<bool> leader_waits_{false};
+  std::atomic<bool> has_leader_{false};
+
+  // The leader's own.
+  Batch lead_batch_;
+  AdaptiveSpin lead_spin_;
 
   // The pump's own.
+  Batch batch_;
   AdaptiveSpin spin_;
-  std::vector<ReplyFrom> replies_;
-  std::vector<Reply> batch_;
   std::vector<ReceivedMessage> messages_;
-  std::vector<Completion> completions_;
   std::vector<std::string> lines_;
   std::uint64_t next_child_ = 0;
   std::uint64_t cycles_ = 0;
+  std::uint64_t memory_kills_ = 0;  // in our control group, as last seen
   unsigned spawns_unanswered_ = 0;
   unsigned early_deaths_ = 0;
   unsigned early_kills_ = 0;

@@ -1,5 +1,5 @@
+#include <algorithm>
 #include <cerrno>
-#include <cstdio>
 #include <utility>
 
 #include <sys/epoll.h>
@@ -13,17 +13,28 @@ namespace {
 
 /// More requests at a time would fill the socket to the zygote.
 constexpr unsigned spawns_unanswered_max = 16;
-constexpr Duration workers_retry_after = std::chrono::seconds(5);
+
+/// A task whose processes died so often runs where it can harm no other.
+constexpr unsigned deaths_until_alone = 2;
+
+/// Tasks written before the process is told of them.
+constexpr unsigned batch_max = 64;
 
 }  // namespace
+
+bool PoolCore::is_alone(const TaskBase& task) const {
+  const TaskExtras* extras = task.extras_if_any();
+  return extras != nullptr &&
+         (extras->options.fresh_process || extras->deaths >= deaths_until_alone);
+}
 
 /// A process that can take one more task: an idle one if there is any. If not, and a new one could
 /// be started, that is better than to queue behind another task, so none.
 ChildHandle* PoolCore::pick_existing() {
   ChildHandle* best = nullptr;
-  for (const auto& [name, child] : children_) {
-    if (child->idle()) return child.get();
+  for (const auto& child : children_) {
     if (!child->accepts()) continue;
+    if (child->idle()) return child.get();
     if (best == nullptr || child->channel().in_flight_count() < best->channel().in_flight_count()) {
       best = child.get();
     }
@@ -31,8 +42,8 @@ ChildHandle* PoolCore::pick_existing() {
   return children_.size() < workers_max_ ? nullptr : best;
 }
 
-ChildHandle* PoolCore::pick_or_start(bool fresh) {
-  if (!fresh) {
+ChildHandle* PoolCore::pick_or_start(bool alone) {
+  if (!alone) {
     if (ChildHandle* child = pick_existing()) return child;
     return can_start() ? start_child(false) : nullptr;
   }
@@ -40,7 +51,7 @@ ChildHandle* PoolCore::pick_or_start(bool fresh) {
   if (children_.size() < workers_max_) return nullptr;
   // A place is needed. Whoever is idle gives it up; if nobody is, the queue waits behind this task,
   // or a stream of other tasks could hold it up for ever.
-  for (const auto& [name, child] : children_) {
+  for (const auto& child : children_) {
     if (child->ending()) return nullptr;  // one place is being vacated
     if (!child->idle()) continue;
     child->close();
@@ -53,109 +64,140 @@ bool PoolCore::can_start() const {
   return !broken_ && children_.size() < workers_max_ && spawns_unanswered_ < spawns_unanswered_max;
 }
 
-/// Null if that failed; the pool may be broken then.
+/// By the pump, which holds both locks. Null if that failed; the pool may be broken then.
 ChildHandle* PoolCore::start_child(bool fresh) {
   try {
-    auto child = std::make_unique<ChildHandle>(next_child_++, geometry(), fresh);
+    auto child = std::make_unique<ChildHandle>(next_child_++, geometry(), fresh, options_.prefetch);
     epoll_event event{};
     event.events = EPOLLIN;
     event.data.u64 = child->name() + pool_event_children;
     if (::epoll_ctl(events_.get(), EPOLL_CTL_ADD, child->output(), &event) != 0) {
       throw system_error(errno, "cannot watch the output of a task process");
     }
-    const SendOutcome outcome = child->request_spawn(zygote_.get(), wake_.get());
+    const SendOutcome outcome = child->request_spawn(zygote_.get(), wake_.get(), lead_.get());
     if (outcome == SendOutcome::gone) {
       lose_zygote();
       return nullptr;
     }
     if (outcome == SendOutcome::full) throw Error(ErrorCode::io, "the zygote does not listen");
     ++spawns_unanswered_;
-    ChildHandle* started = child.get();
-    children_.emplace(child->name(), std::move(child));
-    return started;
+    const ProcessInitializer& initializer = options_.initializer;
+    if (initializer.function() != nullptr) {
+      child->channel().send_initialize(initializer.function(), initializer.call());
+    }
+    children_.push_back(std::move(child));
+    return children_.back().get();
   } catch (const Error& error) {
     spawn_failed(error.what());
     return nullptr;
   }
 }
 
-void PoolCore::send(ChildHandle& child, TaskId id, TaskRecord& record) {
-  // False only if it was cancelled behind our back, which its handler, us, excludes.
-  const bool wanted = record.promise.set_dispatched();
+void PoolCore::send(ChildHandle& child, TaskPtr task) {
+  // False only if it was cancelled behind our back, which its control, us, excludes.
+  const bool wanted = task->state().advance(FutureState::dispatched);
   MUSTER_ASSERT(wanted);
-  record.child = &child;
-  record.slot = child.channel().send_task(id, record.function, record.argument);
+  if (child.channel().in_flight_count() == 0) child.window().work_begins(Clock::now());
+  task->process = &child;
+  const TaskExtras* extras = task->extras_if_any();
+  if (extras != nullptr && extras->options.run_timeout) overdue_.push_back(TaskPtr::share(*task));
+  child.channel().send_task(std::move(task), ++numbers_);
+  ++child.sent;
+  if (child.fresh() || child.sent == options_.max_tasks_per_child) child.close();
 }
 
-void PoolCore::dispatch_queue() {
-  try_more_workers();
-  while (!queue_.empty()) {
-    const TaskId id = queue_.front();
-    TaskRecord* record = tasks_.find(id);
-    if (record != nullptr) {
-      ChildHandle* child = pick_or_start(record->fresh_process);
-      if (child == nullptr) break;  // or the pool broke, and the queue is empty
-      send(*child, id, *record);
-      if (record->fresh_process) child->close();
+/// Sends the next task of the queue, to `child` if that is given. False if there is none, or no
+/// process for it.
+bool PoolCore::dispatch_next(ChildHandle* child) {
+  while (TaskPtr task = queue_.pop()) {
+    if (task->state().done()) continue;  // it was cancelled
+    const bool alone = is_alone(*task);
+    ChildHandle* chosen = child;
+    if (child == nullptr) {
+      chosen = pick_or_start(alone);
+    } else if (alone) {
+      chosen = nullptr;
+      notify_pump();  // which starts processes
     }
-    queue_.pop_front();
-  }
-  for (const auto& [name, child] : children_) child->channel().flush();
-}
-
-/// Takes tasks that were sent ahead back from busy processes for idle ones, so that no task waits
-/// for a long one while there is somebody to run it. Done before the pump sleeps: while results
-/// flow, those tasks are about to start where they are.
-void PoolCore::rebalance() {
-  if (!queue_.empty()) return;
-  for (const auto& [name, idle] : children_) {
-    if (!idle->idle()) continue;
-    ChildHandle* busiest = nullptr;
-    for (const auto& [other_name, other] : children_) {
-      if (other->channel().in_flight_count() < 2) continue;
-      if (busiest == nullptr ||
-          other->channel().in_flight_count() > busiest->channel().in_flight_count()) {
-        busiest = other.get();
+    if (chosen == nullptr) {
+      // If the pool broke meanwhile, this one was not in the queue when the others were failed.
+      if (broken_) {
+        fail(std::move(task), std::make_exception_ptr(BrokenExecutor(*broken_)));
+      } else {
+        queue_.push_front(std::move(task));
       }
+      return false;
     }
-    if (busiest == nullptr || !move_task(*busiest, *idle)) return;
-  }
-}
-
-/// Moves the last task sent to `from` that has not started. False if there is none.
-bool PoolCore::move_task(ChildHandle& from, ChildHandle& to) {
-  const std::vector<InFlight> tasks = from.channel().in_flight();
-  for (auto task = tasks.rbegin(); task != tasks.rend(); ++task) {
-    TaskRecord* record = tasks_.find(task->task);
-    if (record == nullptr || record->child != &from) continue;  // taken back before
-    if (!from.channel().recall(record->slot)) continue;
-    send(to, task->task, *record);
-    to.channel().flush();
+    send(*chosen, std::move(task));
     return true;
   }
   return false;
 }
 
-/// After shutdown(): whoever has nothing to do, and will get nothing, ends.
-void PoolCore::close_idle() {
-  if (!closing_ || !queue_.empty()) return;
-  for (const auto& [name, child] : children_) {
-    if (child->idle()) child->close();
+/// By the pump: also starts processes.
+void PoolCore::dispatch_queue() {
+  try_more_workers();
+  while (dispatch_next(nullptr)) {
+  }
+  for (const auto& child : children_) child->channel().flush();
+}
+
+/// By either party, after replies: what the process has room for now.
+void PoolCore::refill(ChildHandle& child) {
+  TaskChannel& channel = child.channel();
+  if (children_.size() < workers_max_ && queue_.size() != 0) {
+    notify_pump();  // a new process may be better for the next task, and the pump starts those
+  } else {
+    for (unsigned written = 0; child.accepts() && dispatch_next(&child); ++written) {
+      if (written % batch_max == batch_max - 1) channel.flush();
+    }
+  }
+  channel.flush();
+}
+
+/// Takes tasks that were sent ahead back from busy processes for idle ones, so that no task waits
+/// for a long one while there is somebody to run it. Done before either party sleeps: while results
+/// flow, those tasks are about to start where they are.
+void PoolCore::rebalance() {
+  if (queue_.size() != 0) return;
+  for (const auto& idle : children_) {
+    if (!idle->idle()) continue;
+    const auto busiest = std::max_element(
+        children_.begin(), children_.end(), [](const auto& left, const auto& right) {
+          return left->channel().in_flight_count() < right->channel().in_flight_count();
+        });
+    const std::size_t held = (*busiest)->channel().in_flight_count();
+    for (std::size_t moved = 0; moved < held / 2 && idle->accepts(); ++moved) {
+      TaskPtr task = (*busiest)->channel().recall_last();
+      if (!task) break;
+      --(*busiest)->sent;
+      task->process = nullptr;
+      const bool wanted = task->state().advance(FutureState::pending);
+      MUSTER_ASSERT(wanted);
+      send(*idle, std::move(task));
+    }
+    idle->channel().flush();
   }
 }
 
-/// Puts the tasks that a dead process had not started back to the front of the queue, in order and
-/// uncharged.
-void PoolCore::requeue(ChildHandle& child) {
-  const std::vector<InFlight> tasks = child.channel().in_flight();
-  for (auto task = tasks.rbegin(); task != tasks.rend(); ++task) {
-    TaskRecord* record = tasks_.find(task->task);
-    if (record == nullptr || record->child != &child || task->started) continue;
-    const bool wanted = record->promise.set_pending();
-    MUSTER_ASSERT(wanted);
-    record->child = nullptr;
-    queue_.push_front(task->task);
+/// After shutdown(): whoever has nothing to do, and will get nothing, ends.
+void PoolCore::close_idle() {
+  const bool no_more = closing_ && queue_.size() == 0;
+  const TimePoint now = Clock::now();
+  for (const auto& child : children_) {
+    const bool too_old = options_.max_child_age && now - child->born >= *options_.max_child_age;
+    if ((no_more && child->idle()) || too_old || child->channel().wants_to_retire()) {
+      child->close();
+    }
   }
+}
+
+/// A task that was sent and has not started is as if it had not been sent.
+void PoolCore::requeue(TaskPtr task) {
+  const bool wanted = task->state().advance(FutureState::pending);
+  MUSTER_ASSERT(wanted);
+  task->process = nullptr;
+  queue_.push_front(std::move(task));
 }
 
 /// What the machine refused once it may grant later.
@@ -163,38 +205,6 @@ void PoolCore::try_more_workers() {
   if (workers_retry_ == TimePoint() || Clock::now() < workers_retry_) return;
   workers_retry_ = TimePoint();
   workers_max_ = options_.max_workers;
-}
-
-void PoolCore::spawn_failed(const std::string& reason) {
-  if (children_.empty()) {
-    break_pool("no task process can be started: " + reason);
-    return;
-  }
-  workers_max_ = children_.size();
-  workers_retry_ = Clock::now() + workers_retry_after;
-  std::fprintf(stderr, "muster: the process pool goes on with %zu processes: %s\n", workers_max_,
-               reason.c_str());
-}
-
-/// Fails everything that is not decided yet, once and for all.
-void PoolCore::break_pool(const std::string& reason) {
-  if (broken_) return;
-  broken_ = "the process pool is broken: " + reason;
-  for (const TaskId id : tasks_.ids()) {
-    Completion& completion = completions_.emplace_back();
-    completion.promise = tasks_.remove(id).promise;
-    completion.error = std::make_exception_ptr(Error(ErrorCode::broken, *broken_));
-  }
-  queue_.clear();
-  for (const auto& [name, child] : children_) child->kill();
-}
-
-/// Its children die with it, by the kernel's doing, and no one is left to report that.
-void PoolCore::lose_zygote() {
-  zygote_lost_ = true;
-  zygote_to_bury_ = true;
-  break_pool("the connection to the zygote, the process that makes task processes, is lost");
-  ::epoll_ctl(events_.get(), EPOLL_CTL_DEL, zygote_.get(), nullptr);
 }
 
 }  // namespace muster::detail

@@ -1,30 +1,24 @@
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <utility>
 
-#include <fmt/format.h>
 #include <pthread.h>
 #include <sys/epoll.h>
 
 #include <muster/base/assert.hpp>
 #include <muster/base/error.hpp>
-#include <muster/base/units.hpp>
-#include <muster/executors/error_codec.hpp>
 #include <muster/executors/processes/pool_core.hpp>
 #include <muster/executors/processes/zygote_link.hpp>
 
 namespace muster::detail {
 namespace {
 
-constexpr std::size_t replies_per_cycle = 1024;  // of one process
 constexpr std::size_t output_per_cycle = std::size_t{64} << 10U;
 constexpr std::size_t last_words_max = std::size_t{1} << 20U;  // a grandchild may print for ever
 constexpr std::uint64_t cycles_per_poll = 32;
-// Processes in a row that ended before they ran anything: by their own doing, or killed by others,
-// which says nothing about the program but cannot go on for ever.
-constexpr unsigned early_deaths_max = 3;
-constexpr unsigned early_kills_max = 100;
+constexpr unsigned unmanageable_max = 3;
 
 }  // namespace
 
@@ -34,39 +28,46 @@ void PoolCore::pump() {
   }
 }
 
-/// One round: take what came, decide, deliver. False when the pool has come to its end.
+/// One round: take what came, decide, tell. False when the pool has come to its end.
 bool PoolCore::cycle() {
   attention_.store(false);  // before looking: what comes later sets it again
   const bool busy = collect_replies();
   if (!busy || ++cycles_ % cycles_per_poll == 0) collect_events(0);
   bool ended = false;
+  std::vector<DoneCallbacks> callbacks;
   {
-    const std::lock_guard lock(mutex_);
-    apply_replies();
+    const std::lock_guard receiving(receiving_);
+    const Lock lock(mutex_);
     for (ReceivedMessage& message : messages_) apply_message(message);
-    while (zygote_lost_ && !children_.empty()) forget(*children_.begin()->second);
+    while (zygote_lost_ && !children_.empty()) forget(*children_.front());
+    if (stopping_signal_ != 0) stop_processes();
+    if (!overdue_.empty()) end_overdue();
     dispatch_queue();
     close_idle();
-    ended = closing_ && tasks_.size() == 0 && children_.empty();
+    std::move(failed_.begin(), failed_.end(), std::back_inserter(batch_.completions));
+    failed_.clear();
+    callbacks.swap(left_callbacks_);
   }
-  const bool progressed = busy || !messages_.empty() || !completions_.empty() || !lines_.empty();
+  const bool progressed = busy || !messages_.empty() || !batch_.completions.empty() ||
+                          !lines_.empty() || !callbacks.empty();
   messages_.clear();
-  deliver();
+  print_lines();  // what led to a death precedes its report
+  deliver(batch_, true);
+  for (DoneCallbacks& each : callbacks) each.run();
+  if (progressed) wake_leader();
+  if (std::exchange(zygote_to_bury_, false)) bury_zygote();
+  {
+    const Lock lock(mutex_);
+    ended = closing_ && tasks_.load(std::memory_order_acquire) == 0 && children_.empty() &&
+            left_callbacks_.empty();
+  }
   if (!progressed && !ended) sleep();
   return !ended;
 }
 
 bool PoolCore::collect_replies() {
-  for (const auto& [name, child] : children_) {
-    if (!child->channel().has_input()) continue;
-    batch_.clear();
-    const bool sound = child->channel().receive(batch_, replies_per_cycle);
-    for (Reply& reply : batch_) replies_.push_back({child.get(), std::move(reply)});
-    if (sound) continue;
-    const std::lock_guard lock(mutex_);
-    child->kill();  // its end will be reported like any other
-  }
-  return !replies_.empty();
+  const std::lock_guard receiving(receiving_);
+  return receive(batch_);
 }
 
 void PoolCore::collect_events(int timeout_ms) {
@@ -90,18 +91,14 @@ void PoolCore::collect_messages() {
     ReceivedMessage received;
     const ReceiveOutcome outcome = receive_message(zygote_.get(), received);
     if (outcome == ReceiveOutcome::received) {
-      if (received.message.kind == SpawnKind::exited) collect_last_words(received.message);
+      if (received.message.kind == SpawnKind::exited) collect_last_words(received.message.child);
       messages_.push_back(std::move(received));
       continue;
     }
     if (outcome == ReceiveOutcome::gone && !zygote_lost_) {
-      for (const auto& [name, child] : children_) {
-        SpawnMessage exit;
-        exit.child = name;
-        collect_last_words(exit);
-      }
-      const std::lock_guard lock(mutex_);
-      apply_replies();
+      for (const auto& child : children_) collect_last_words(child->name());
+      const std::lock_guard receiving(receiving_);
+      const Lock lock(mutex_);
       lose_zygote();
     }
     return;
@@ -114,41 +111,19 @@ void PoolCore::unwatch(const ChildHandle& child) {
 }
 
 /// A process has ended, so what it put into its ring and its pipe is all there will ever be.
-void PoolCore::collect_last_words(const SpawnMessage& exit) {
-  ChildHandle* child = find_child(exit.child);
+void PoolCore::collect_last_words(std::uint64_t name) {
+  ChildHandle* child = find_child(name);
   if (child == nullptr) return;
-  batch_.clear();
-  child->channel().receive(batch_, SIZE_MAX);
-  for (Reply& reply : batch_) replies_.push_back({child, std::move(reply)});
+  {
+    const std::lock_guard receiving(receiving_);
+    batch_.replies.clear();
+    child->channel().receive(batch_.replies, SIZE_MAX);
+    const Lock lock(mutex_);
+    child->end();  // nothing more is to be sent to it
+    apply_replies(*child, batch_);
+  }
   child->read_output(lines_, last_words_max);
   child->finish_output(lines_);
-}
-
-/// With the lock, as all that applies.
-void PoolCore::apply_replies() {
-  for (ReplyFrom& from : replies_) {
-    ChildHandle& child = *from.child;
-    Reply& reply = from.reply;
-    if (!child.channel().accept(reply)) {
-      child.kill();
-      continue;
-    }
-    child.note_reply();
-    early_deaths_ = early_kills_ = 0;
-    if (reply.header.kind == FrameKind::skipped) continue;
-    const TaskId id{reply.header.task};
-    const TaskRecord* record = tasks_.find(id);
-    if (record == nullptr || record->child != &child) continue;  // cancelled meanwhile
-    Completion& completion = completions_.emplace_back();
-    completion.promise = tasks_.remove(id).promise;
-    completion.kind = reply.header.kind;
-    completion.payload = std::move(reply.payload);
-    if (reply.payload_lost) {
-      completion.error = std::make_exception_ptr(
-          Error(ErrorCode::limit, "no memory for a result of " + format_bytes(reply.header.size)));
-    }
-  }
-  replies_.clear();
 }
 
 void PoolCore::apply_message(ReceivedMessage& received) {
@@ -161,7 +136,9 @@ void PoolCore::apply_message(ReceivedMessage& received) {
   }
   --spawns_unanswered_;
   if (message.error != 0) {
-    requeue(*child);
+    for (InFlight& each : child->channel().take_all()) {
+      if (each.task) requeue(std::move(each.task));
+    }
     forget(*child);
     spawn_failed(system_error(message.error, "fork").what());
     return;
@@ -175,7 +152,7 @@ void PoolCore::apply_message(ReceivedMessage& received) {
   child->kill();
   if (children_.size() > 1) {
     spawn_failed("too few file descriptors");
-  } else if (++unmanageable_ == early_deaths_max) {
+  } else if (++unmanageable_ == unmanageable_max) {
     break_pool("no task process can be managed: too few file descriptors");
   }
   SpawnMessage request;
@@ -184,39 +161,21 @@ void PoolCore::apply_message(ReceivedMessage& received) {
   send_message(zygote_.get(), request, nullptr, 0);
 }
 
-void PoolCore::forget(ChildHandle& child) {
-  unwatch(child);
-  children_.erase(child.name());
-  buried_.notify_all();
+/// terminate_workers() and kill_workers(): nothing is started any more, what waits fails, and what
+/// runs gets the signal.
+void PoolCore::stop_processes() {
+  const auto error = std::make_exception_ptr(
+      Error(ErrorCode::broken,
+            "the process pool's processes were told to end, and this task had "
+            "not been started"));
+  while (TaskPtr task = queue_.pop()) fail(std::move(task), error);
+  for (const auto& child : children_) {
+    while (TaskPtr task = child->channel().recall_last()) fail(std::move(task), error);
+    child->stop(stopping_signal_);
+  }
 }
 
-/// Charges the death to the task that was running and to no other.
-void PoolCore::bury(ChildHandle& child, const SpawnMessage& exit) {
-  requeue(child);
-  bool started = child.replied();
-  for (const InFlight& task : child.channel().in_flight()) {
-    if (!task.started) continue;
-    started = true;
-    const TaskRecord* record = tasks_.find(task.task);
-    if (record == nullptr || record->child != &child) continue;
-    Completion& completion = completions_.emplace_back();
-    completion.promise = tasks_.remove(task.task).promise;
-    completion.error = std::make_exception_ptr(WorkerDiedError(child.describe_death(exit)));
-  }
-  const bool untimely = exit.status != 0 || child.channel().in_flight_count() != 0;
-  if (started) {
-    early_deaths_ = early_kills_ = 0;
-  } else if (untimely && !child.killed()) {
-    ++(child.describe_death(exit).own_doing() ? early_deaths_ : early_kills_);
-  }
-  forget(child);
-  if (early_deaths_ < early_deaths_max && early_kills_ < early_kills_max) return;
-  break_pool(fmt::format("{} task processes in a row died before they ran anything",
-                         early_deaths_ + early_kills_));
-}
-
-/// Runs what belongs to users. Output first: what led to a death precedes its report.
-void PoolCore::deliver() {
+void PoolCore::print_lines() {
   for (const std::string& line : lines_) {
     try {
       if (options_.on_output) {
@@ -231,44 +190,56 @@ void PoolCore::deliver() {
     }
   }
   lines_.clear();
-  for (Completion& completion : completions_) {
-    if (completion.error == nullptr && completion.kind == FrameKind::error) {
-      completion.error = decode_exception(completion.payload);
-    }
-    if (completion.error != nullptr) {
-      completion.promise.set_exception(std::move(completion.error));
-    } else {
-      completion.promise.set_value(std::move(completion.payload));
-    }
-  }
-  completions_.clear();
-  if (std::exchange(zygote_to_bury_, false)) bury_zygote();
 }
 
 bool PoolCore::work_visible() {
   if (attention_.load()) return true;
-  return std::any_of(children_.begin(), children_.end(),
-                     [](const auto& child) { return child.second->channel().has_input(); });
+  const std::lock_guard receiving(receiving_);
+  return reply_visible();
 }
 
 void PoolCore::sleep() {
-  if (spin_.until([this] { return work_visible(); })) return;
+  // While a thread leads it takes the replies, and this one would only be in its way.
+  if (!has_leader_.load() && spin_.until([this] { return work_visible(); })) return;
   {
-    const std::lock_guard lock(mutex_);
-    rebalance();
+    const Lock lock(mutex_);
+    if (!has_leader_.load()) rebalance();
+    pump_looks_ = false;
+    update_sleepers();
   }
-  pump_sleeps_.store(true);
-  for (const auto& [name, child] : children_) child->channel().set_parent_sleeps(true);
+  pump_waits_.store(true);
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  // No timeout: whoever makes work wakes us, and every end of a process is reported.
-  collect_events(work_visible() ? 0 : -1);
-  pump_sleeps_.store(false);
-  for (const auto& [name, child] : children_) child->channel().set_parent_sleeps(false);
+  // A reply that came while this thread looked woke nobody, so that it counts even if there is a
+  // leader. Bounded only by the next deadline: whoever makes work wakes us, and every end of a
+  // process is reported.
+  collect_events(work_visible() ? 0 : sleep_ms());
+  pump_waits_.store(false);
+  const Lock lock(mutex_);
+  pump_looks_ = true;
+  update_sleepers();
+}
+
+/// Until a task may have run for too long; -1: no task has a limit.
+int PoolCore::sleep_ms() {
+  const Lock lock(mutex_);
+  Duration rest = Duration::max();
+  const TimePoint now = Clock::now();
+  for (const TaskPtr& task : overdue_) {
+    const auto* child = static_cast<ChildHandle*>(task->process);
+    if (child == nullptr) continue;
+    Duration left = *task->extras().options.run_timeout;
+    if (child->channel().running(*task)) left -= now - child->channel().started_at();
+    rest = std::min(rest, left);
+  }
+  if (rest == Duration::max()) return -1;
+  const auto ms = std::chrono::ceil<std::chrono::milliseconds>(rest).count();
+  return static_cast<int>(std::clamp<std::int64_t>(ms, 1, 60'000));
 }
 
 ChildHandle* PoolCore::find_child(std::uint64_t name) {
-  const auto found = children_.find(name);
-  return found == children_.end() ? nullptr : found->second.get();
+  const auto found = std::find_if(children_.begin(), children_.end(),
+                                  [name](const auto& child) { return child->name() == name; });
+  return found == children_.end() ? nullptr : found->get();
 }
 
 }  // namespace muster::detail

@@ -1,8 +1,10 @@
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 
 #include <fcntl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <muster/executors/processes/process_setup.hpp>
@@ -39,11 +41,34 @@ void point_to_null(int first, int second) noexcept {
   if (null != first && null != second) ::close(null);
 }
 
-int keep_only(int fd) noexcept {
-  constexpr int kept = STDERR_FILENO + 1;
-  if (fd != kept) require(::dup3(fd, kept, O_CLOEXEC) == kept);
-  require(::close_range(kept + 1, ~0U, 0) == 0);
-  return kept;
+void keep_only(std::span<int> fds) noexcept {
+  constexpr int first = STDERR_FILENO + 1;
+  const int above = first + static_cast<int>(fds.size());
+  for (int& fd : fds) {  // out of the way first, since they may lie in each other's places
+    fd = ::fcntl(fd, F_DUPFD_CLOEXEC, above);
+    require(fd >= 0);
+  }
+  int place = first;
+  for (int& fd : fds) {
+    require(::dup3(fd, place, O_CLOEXEC) == place);
+    fd = place++;
+  }
+  require(::close_range(static_cast<unsigned>(above), ~0U, 0) == 0);
+}
+
+void apply_limits(const ProcessLimits& limits) noexcept {
+  const auto limit = [](__rlimit_resource_t resource, std::uint64_t value) {
+    if (value == 0) return;
+    rlimit both{};
+    require(::getrlimit(resource, &both) == 0);
+    both.rlim_cur = std::min<rlim_t>(value, both.rlim_max);
+    both.rlim_max = both.rlim_cur;
+    require(::setrlimit(resource, &both) == 0);
+  };
+  limit(RLIMIT_AS, limits.address_space_bytes);
+  limit(RLIMIT_CPU, limits.cpu_time_s);
+  limit(RLIMIT_FSIZE, limits.file_bytes);
+  limit(RLIMIT_NOFILE, limits.open_files);
 }
 
 }  // namespace muster::detail

@@ -1,6 +1,10 @@
 #pragma once
 
+#include <span>
+
 #include <sys/types.h>
+
+#include <muster/executors/process_limits.hpp>
 
 namespace muster::detail {
 
@@ -17,7 +21,10 @@ void reset_signals() noexcept;
 /// Makes both descriptors refer to /dev/null.
 void point_to_null(int first, int second) noexcept;
 
-/// Closes every descriptor above stderr but `fd`, which is moved to 3, the number returned.
-int keep_only(int fd) noexcept;
+/// Closes every descriptor above stderr but those in `fds`, which are moved to 3, 4 and so on.
+void keep_only(std::span<int> fds) noexcept;
+
+/// Sets resource limits.
+void apply_limits(const ProcessLimits& limits) noexcept;
 
 }  // namespace muster::detail

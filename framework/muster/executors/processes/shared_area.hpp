@@ -4,8 +4,10 @@
 #include <cstddef>
 #include <cstdint>
 
+#include <muster/base/clock.hpp>
 #include <muster/base/file.hpp>
 #include <muster/base/ids.hpp>
+#include <muster/executors/process_limits.hpp>
 #include <muster/executors/processes/ring.hpp>
 
 namespace muster::detail {
@@ -31,12 +33,18 @@ constexpr std::uint64_t slot_word(TaskId task, SlotState state) {
 /// What the child sleeps for.
 enum ChildSleep : std::uint32_t { child_awake = 0, child_awaits_input = 1, child_awaits_space = 2 };
 
+/// Who sleeps in the parent until a reply comes: nobody, the pool's own thread, or a thread that
+/// waits for a future. Each has an eventfd.
+enum ParentSleeper : std::uint32_t { parent_looks = 0, pump_sleeps = 1, leader_sleeps = 2 };
+
 /// What parent and child agree on before the child starts.
 struct AreaGeometry {
   std::uint64_t ring_bytes = 0;         // of each ring; a power of two
   std::uint64_t message_bytes_max = 0;  // of an argument or a result
   std::uint32_t slot_count = 0;
-  std::uint32_t spin = 0;  // whether looking before sleeping can pay
+  std::uint32_t spin = 0;              // whether looking before sleeping can pay
+  std::uint64_t retire_rss_bytes = 0;  // of resident memory; over it, it asks to be replaced
+  ProcessLimits limits;
 };
 
 inline constexpr std::uint32_t slots_max = 256;
@@ -44,10 +52,14 @@ inline constexpr std::uint32_t slots_max = 256;
 struct SharedHeader {
   AreaGeometry geometry;  // read by the child; the parent keeps its own copy
   alignas(cache_line) std::atomic<std::uint32_t> child_sleeps{child_awake};
-  alignas(cache_line) std::atomic<std::uint32_t> parent_sleeps{0};
+  alignas(cache_line) std::atomic<std::uint32_t> parent_sleeps{parent_looks};
   std::atomic<std::uint32_t> parent_awaits_space{0};
   alignas(cache_line) std::atomic<std::uint64_t> position{0};
   std::atomic<std::uint64_t> progress{0};
+  std::atomic<Duration::rep> started_ns{0};  // of Clock, by tasks whose run time is limited
+  std::atomic<std::uint64_t> stop_task{0};   // the task that is to stop, if it is still running
+  std::atomic<std::uint32_t> wants_to_retire{0};
+  std::atomic<std::uint32_t> stop_count{0};  // a futex: grows with each request to stop
   RingControl to_child;
   RingControl to_parent;
   alignas(cache_line) std::atomic<std::uint64_t> slots[slots_max]{};

@@ -79,9 +79,9 @@ ReceiveOutcome receive_message(int socket, ReceivedMessage& out) {
   return whole ? ReceiveOutcome::received : ReceiveOutcome::gone;
 }
 
-void kill_process(int pidfd) {
+void signal_process(int pidfd, int signal) {
   // It fails only for a process that has ended and was reaped, which is what is wanted.
-  ::syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, nullptr, 0);
+  ::syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0);
 }
 
 }  // namespace muster::detail

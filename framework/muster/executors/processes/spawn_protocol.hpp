@@ -14,7 +14,7 @@ namespace muster::detail {
 // with file descriptors beside it. Both are forks of one program, so the layout is the format.
 //
 //   init -> zygote     connect            + the zygote's end of a new pool connection
-//   pool -> zygote     spawn   child      + ring memfd, wake eventfd, output pipe
+//   pool -> zygote     spawn   child      + ring memfd, two wake eventfds, output pipe
 //   zygote -> pool     spawned child pid  + pidfd; or error != 0: there is no process
 //   pool -> zygote     kill    child      if no pidfd came, since either end had no descriptor free
 //   zygote -> pool     exited  child pid status usage
@@ -35,7 +35,7 @@ struct SpawnMessage {
   std::uint64_t system_time_us = 0;
 };
 
-inline constexpr std::size_t message_fds_max = 3;
+inline constexpr std::size_t message_fds_max = 4;
 
 struct ReceivedMessage {
   SpawnMessage message;
@@ -55,7 +55,7 @@ enum class ReceiveOutcome { received, empty, gone };
 /// counts as `gone`: whoever sent it is not what it should be.
 ReceiveOutcome receive_message(int socket, ReceivedMessage& out);
 
-/// Kills by pidfd: never hits another process that got the same pid.
-void kill_process(int pidfd);
+/// Signals by pidfd: never hits another process that got the same pid.
+void signal_process(int pidfd, int signal);
 
 }  // namespace muster::detail

@@ -7,6 +7,11 @@
 #include <muster/executors/processes/task_channel.hpp>
 
 namespace muster::detail {
+namespace {
+
+constexpr std::size_t piece_bytes = std::size_t{64} << 10U;
+
+}  // namespace
 
 TaskChannel::TaskChannel(const AreaGeometry& geometry)
     : area_(SharedArea::create(geometry, memory_)),
@@ -18,38 +23,78 @@ TaskChannel::TaskChannel(const AreaGeometry& geometry)
   for (std::uint32_t slot = geometry.slot_count; slot-- > 0;) free_slots_.push_back(slot);
 }
 
-std::uint32_t TaskChannel::send_task(TaskId task, TaskFunction function, const Bytes& argument) {
+void TaskChannel::send_task(TaskPtr task, std::uint64_t number) {
   MUSTER_ASSERT(!free_slots_.empty());
   const std::uint32_t slot = free_slots_.back();
   free_slots_.pop_back();
-  slots_[slot] = {task, next_order_++, true};
-  word(slot).store(slot_word(task, SlotState::queued), std::memory_order_relaxed);
-  enqueue({FrameKind::task, slot, task.value, reinterpret_cast<std::uint64_t>(function),
-           argument.size()},
-          &argument);
-  return slot;
+  task->slot = slot;
+  word(slot).store(slot_word(TaskId{number}, SlotState::queued), std::memory_order_relaxed);
+  const TaskExtras* extras = task->extras_if_any();
+  const bool timed = extras != nullptr && extras->options.run_timeout;
+  FrameHeader header{timed ? FrameKind::timed_task : FrameKind::task, slot, number,
+                     reinterpret_cast<std::uint64_t>(task->remote().function), 0};
+  if (extras != nullptr && extras->call) {
+    header.size = extras->call->size();
+    enqueue(header, task);
+  } else {
+    scratch_.clear();
+    task->encode(scratch_);
+    header.size = scratch_.size();
+    if (!outbox_.empty() || !write_direct(header, scratch_.bytes())) enqueue(header, {});
+  }
+  dirty_ = true;
+  slots_[slot] = {std::move(task), number, true};
 }
 
-void TaskChannel::send_close() { enqueue(FrameHeader{}, nullptr); }
+// Most frames are small and find room.
+bool TaskChannel::write_direct(const FrameHeader& header, std::string_view call) {
+  const std::size_t size = sizeof(header) + call.size();
+  if (writer_.space(size) < size) return false;
+  writer_.write(as_bytes(header));
+  writer_.write(call);
+  return true;
+}
 
-void TaskChannel::enqueue(const FrameHeader& header, const Bytes* argument) {
-  static const Bytes nothing;
+void TaskChannel::send_initialize(RemoteFunction function, std::string_view call) {
+  scratch_.clear();
+  scratch_.bytes().append(call);
+  enqueue({FrameKind::initialize, 0, 0, reinterpret_cast<std::uint64_t>(function), call.size()},
+          {});
+}
+
+void TaskChannel::send_close() {
+  scratch_.clear();
+  enqueue(FrameHeader{}, {});
+}
+
+// Without a task, what is sent is in scratch_.
+void TaskChannel::enqueue(const FrameHeader& header, const TaskPtr& task) {
   dirty_ = true;
-  Outgoing frame{header, argument != nullptr ? argument : &nothing, {}, 0};
+  Outgoing frame{header, {}, nullptr, {}, 0};
+  if (task) {
+    frame.task = TaskPtr::share(*task);
+    frame.call = &*task->extras().call;
+  } else {
+    frame.flat = std::exchange(scratch_, {});
+  }
   if (outbox_.empty() && write(frame)) return;
   outbox_.push_back(std::move(frame));
 }
 
-/// Writes what fits. True if the frame is complete.
+// Writes what fits. True if the frame is complete.
 bool TaskChannel::write(Outgoing& frame) {
   const std::string_view head = as_bytes(frame.header);
-  const std::string_view body = frame.body();
-  while (frame.sent < head.size() + body.size()) {
+  while (frame.sent < head.size() + frame.header.size) {
     const std::string_view rest =
-        frame.sent < head.size() ? head.substr(frame.sent) : body.substr(frame.sent - head.size());
-    const std::size_t written = writer_.write(rest);
+        frame.sent < head.size() ? head.substr(frame.sent) : frame.piece(frame.sent - head.size());
+    const std::size_t written = writer_.write(rest.substr(0, piece_bytes));
     if (written == 0) return false;
     frame.sent += written;
+    // A large frame goes out as it is written, so that the child copies it out at the same time.
+    if (frame.header.size >= EncodedCall::borrowed_bytes_min) {
+      writer_.publish();
+      wake_child(child_awaits_input);
+    }
   }
   return true;
 }
@@ -62,6 +107,7 @@ void TaskChannel::flush() {
     writer_.publish();
     // Asked for before the fence in wake_child(), and looked at again after it: space that the
     // child frees in between is either seen here, or the child sees the question.
+    awaits_space_.store(!outbox_.empty(), std::memory_order_relaxed);
     header_.parent_awaits_space.store(outbox_.empty() ? 0 : 1, std::memory_order_relaxed);
     wake_child(child_awaits_input);
   } while (!outbox_.empty() && writer_.space() != 0);
@@ -78,23 +124,20 @@ void TaskChannel::wake_child(ChildSleep reason) {
   }
 }
 
-std::atomic<std::uint64_t>& TaskChannel::word(std::uint32_t slot) const {
-  return header_.slots[slot];
-}
-
 bool TaskChannel::change(std::uint32_t slot, SlotState from, SlotState to) {
-  std::uint64_t expected = slot_word(slots_[slot].task, from);
-  return word(slot).compare_exchange_strong(expected, slot_word(slots_[slot].task, to));
+  const TaskId id{slots_[slot].number};
+  std::uint64_t expected = slot_word(id, from);
+  return word(slot).compare_exchange_strong(expected, slot_word(id, to));
 }
 
 std::deque<TaskChannel::Outgoing>::iterator TaskChannel::find_outgoing(std::uint32_t slot) {
   return std::find_if(outbox_.begin(), outbox_.end(), [slot](const Outgoing& frame) {
-    return frame.header.kind == FrameKind::task && frame.header.slot == slot;
+    return frame.header.kind != FrameKind::close && frame.header.slot == slot;
   });
 }
 
-TaskChannel::Withdrawal TaskChannel::withdraw(std::uint32_t slot, Bytes& argument,
-                                              bool also_running) {
+TaskChannel::Withdrawal TaskChannel::withdraw(const TaskBase& task, bool also_running) {
+  const std::uint32_t slot = task.slot;
   const auto outgoing = find_outgoing(slot);
   if (outgoing != outbox_.end() && outgoing->sent == 0) {
     outbox_.erase(outgoing);
@@ -102,69 +145,90 @@ TaskChannel::Withdrawal TaskChannel::withdraw(std::uint32_t slot, Bytes& argumen
     return Withdrawal::unsent;
   }
   if (change(slot, SlotState::queued, SlotState::withdrawn)) {
-    if (outgoing != outbox_.end()) {
-      outgoing->owned = std::move(argument);
-      outgoing->borrowed = nullptr;
-    }
+    slots_[slot].task = {};  // if it is half sent, the outbox holds it
     return Withdrawal::recalled;
   }
-  const bool stopped = also_running && change(slot, SlotState::running, SlotState::withdrawn);
-  return stopped ? Withdrawal::running : Withdrawal::ended;
-}
-
-bool TaskChannel::recall(std::uint32_t slot) {
-  const auto outgoing = find_outgoing(slot);
-  if (outgoing != outbox_.end()) {
-    if (outgoing->sent != 0) return false;
-    outbox_.erase(outgoing);
-    free_slot(slot);
-    return true;
+  if (!also_running || !change(slot, SlotState::running, SlotState::withdrawn)) {
+    return Withdrawal::ended;
   }
-  return change(slot, SlotState::queued, SlotState::withdrawn);
+  slots_[slot].task = {};
+  return Withdrawal::running;
 }
 
-bool TaskChannel::started(std::uint32_t slot) const {
+TaskPtr TaskChannel::recall_last() {
+  std::uint32_t last = 0;
+  std::uint64_t number = 0;
+  for (std::uint32_t slot = 0; slot < slots_.size(); ++slot) {
+    if (!slots_[slot].task || slots_[slot].number <= number) continue;
+    const auto outgoing = find_outgoing(slot);
+    if (outgoing != outbox_.end() && outgoing->sent != 0) continue;  // half sent
+    if (outgoing == outbox_.end() && started(*slots_[slot].task)) continue;
+    last = slot;
+    number = slots_[slot].number;
+  }
+  if (number == 0) return {};
+  TaskPtr task = TaskPtr::share(*slots_[last].task);
+  return withdraw(*task, false) == Withdrawal::ended ? TaskPtr() : std::move(task);
+}
+
+bool TaskChannel::started(const TaskBase& task) const {
   // Whatever is not provably queued counts as started, or a task might run twice.
-  return word(slot).load() != slot_word(slots_[slot].task, SlotState::queued);
+  return word(task.slot).load() != slot_word(TaskId{slots_[task.slot].number}, SlotState::queued);
 }
 
-bool TaskChannel::running(std::uint32_t slot) const {
-  return word(slot).load() == slot_word(slots_[slot].task, SlotState::running);
+bool TaskChannel::running(const TaskBase& task) const {
+  return word(task.slot).load() == slot_word(TaskId{slots_[task.slot].number}, SlotState::running);
 }
 
-std::vector<InFlight> TaskChannel::in_flight() const {
+std::vector<InFlight> TaskChannel::take_all() {
   std::vector<std::uint32_t> used;
   for (std::uint32_t slot = 0; slot < slots_.size(); ++slot) {
     if (slots_[slot].used) used.push_back(slot);
   }
   std::sort(used.begin(), used.end(), [this](std::uint32_t left, std::uint32_t right) {
-    return slots_[left].order < slots_[right].order;
+    return slots_[left].number < slots_[right].number;
   });
   std::vector<InFlight> out;
   out.reserve(used.size());
-  for (const std::uint32_t slot : used) out.push_back({slots_[slot].task, started(slot)});
+  for (const std::uint32_t slot : used) {
+    const bool did_start = !slots_[slot].task || started(*slots_[slot].task);
+    out.push_back({std::move(slots_[slot].task), did_start});
+    free_slot(slot);
+  }
+  outbox_.clear();
   return out;
 }
 
-bool TaskChannel::accept(const Reply& reply) {
-  const std::uint32_t slot = reply.header.slot;
-  if (slot >= slots_.size() || !slots_[slot].used) return false;
-  if (slots_[slot].task.value != reply.header.task) return false;
-  const FrameKind kind = reply.header.kind;
-  if (kind != FrameKind::value && kind != FrameKind::error && kind != FrameKind::skipped) {
-    return false;
+TaskPtr TaskChannel::accept(const FrameHeader& reply, bool& sound) {
+  const std::uint32_t slot = reply.slot;
+  const bool known = slot < slots_.size() && slots_[slot].used &&
+                     slots_[slot].number == reply.task &&
+                     (reply.kind == FrameKind::value || reply.kind == FrameKind::error ||
+                      reply.kind == FrameKind::skipped);
+  if (!known) {
+    sound = false;
+    return {};
   }
+  TaskPtr task = std::move(slots_[slot].task);
   free_slot(slot);
-  return true;
+  return task;
 }
 
 void TaskChannel::free_slot(std::uint32_t slot) {
+  slots_[slot].task = {};
   slots_[slot].used = false;
   free_slots_.push_back(slot);
 }
 
-std::uint64_t TaskChannel::position() const noexcept { return header_.position.load(); }
-std::uint64_t TaskChannel::progress() const noexcept { return header_.progress.load(); }
+TimePoint TaskChannel::started_at() const noexcept {
+  return TimePoint(Duration(header_.started_ns.load(std::memory_order_relaxed)));
+}
+
+void TaskChannel::request_stop(const TaskBase& task) noexcept {
+  header_.stop_task.store(slots_[task.slot].number, std::memory_order_relaxed);
+  header_.stop_count.fetch_add(1, std::memory_order_release);
+  futex_wake_one_shared(header_.stop_count);
+}
 
 bool TaskChannel::receive(std::vector<Reply>& out, std::size_t count_max) {
   for (std::size_t count = 0; sound_ && count < count_max; ++count) {
@@ -180,8 +244,8 @@ bool TaskChannel::receive(std::vector<Reply>& out, std::size_t count_max) {
   return sound_;
 }
 
-void TaskChannel::set_parent_sleeps(bool sleeps) noexcept {
-  header_.parent_sleeps.store(sleeps ? 1 : 0, std::memory_order_relaxed);
+void TaskChannel::set_sleeper(ParentSleeper who) noexcept {
+  header_.parent_sleeps.store(who, std::memory_order_relaxed);
 }
 
 }  // namespace muster::detail

@@ -7,12 +7,12 @@
 #include <vector>
 
 #include <muster/base/bytes.hpp>
+#include <muster/base/clock.hpp>
 #include <muster/base/file.hpp>
-#include <muster/base/ids.hpp>
 #include <muster/executors/processes/frame.hpp>
 #include <muster/executors/processes/ring.hpp>
 #include <muster/executors/processes/shared_area.hpp>
-#include <muster/executors/task_context.hpp>
+#include <muster/executors/task.hpp>
 
 namespace muster::detail {
 
@@ -25,7 +25,7 @@ struct Reply {
 
 /// A task that was sent and has not been answered, or whose end has not been learnt.
 struct InFlight {
-  TaskId task;
+  TaskPtr task;  // empty if it was taken back
   bool started = false;
 };
 
@@ -33,11 +33,11 @@ struct InFlight {
 /// slot word.
 ///
 /// It never blocks: what does not fit into the ring waits in the outbox, and the child says when
-/// there is space. Arguments are not copied: they must stay until the reply, or until withdraw()
-/// has returned.
+/// there is space. Arguments are not copied: the channel holds a task until its reply, or until it
+/// was taken back and nothing of it is half sent.
 ///
-/// Sending and slots: one thread at a time (the pool's lock). receive() and the sleeping flag: the
-/// pool's thread only, which may do so while others send.
+/// Sending and slots: one thread at a time (the pool's lock). receive() and has_input(): one thread
+/// at a time (the pool's receiving lock), which may do so while others send.
 class TaskChannel {
  public:
   explicit TaskChannel(const AreaGeometry& geometry);
@@ -48,60 +48,81 @@ class TaskChannel {
   // Sending.
   bool has_free_slot() const noexcept { return !free_slots_.empty(); }
   std::size_t in_flight_count() const noexcept { return slots_.size() - free_slots_.size(); }
-  std::uint32_t send_task(TaskId task, TaskFunction function, const Bytes& argument);
+  /// Sends a task and notes in it where it is. `number` is never used again.
+  void send_task(TaskPtr task, std::uint64_t number);
+  void send_initialize(RemoteFunction function, std::string_view call);
   void send_close();
   /// Makes what was sent visible, and wakes the child if it sleeps.
   void flush();
 
-  // Slots.
+  // Slots. A task that was sent here and not answered or taken back is in its slot.
   enum class Withdrawal {
-    unsent,    ///< never left; the slot is free
+    unsent,    ///< never left
     recalled,  ///< the child will skip it and say so
     running,   ///< it runs, and will not start another task: the caller must kill the process
     ended,     ///< too late: the reply is on its way, or will be
   };
   /// Takes a task back, a running one only if `also_running`; one that is left alone has `ended`.
-  /// If a part of its argument is on its way, it is moved out of `argument`.
-  Withdrawal withdraw(std::uint32_t slot, Bytes& argument, bool also_running);
-  /// The same only for a task that has not started and of which nothing is half sent; false if not.
-  bool recall(std::uint32_t slot);
-  bool started(std::uint32_t slot) const;
+  Withdrawal withdraw(const TaskBase& task, bool also_running);
+  /// Takes back the task that was sent last of those that have not started; empty if there is none.
+  TaskPtr recall_last();
+  bool started(const TaskBase& task) const;
   /// True while exactly this task runs.
-  bool running(std::uint32_t slot) const;
-  std::vector<InFlight> in_flight() const;  ///< in the order sent
-  /// Frees the slot a reply is for. False if the reply answers nothing: the child makes no sense.
-  bool accept(const Reply& reply);
+  bool running(const TaskBase& task) const;
+  /// Takes all tasks out of their slots, in the order sent. For a process that has ended.
+  std::vector<InFlight> take_all();
+  /// True for a reply that says that the process could not be initialised.
+  static bool is_failed_start(const FrameHeader& reply) noexcept {
+    return reply.kind == FrameKind::error && reply.task == 0;
+  }
+  /// Frees the slot a reply is for and gives its task, empty if that was taken back. `sound` turns
+  /// false if the reply answers nothing: the child makes no sense.
+  TaskPtr accept(const FrameHeader& reply, bool& sound);
 
-  // Counters of the running task.
-  std::uint64_t position() const noexcept;
-  std::uint64_t progress() const noexcept;
+  // Of the running task.
+  std::uint64_t position() const noexcept { return header_.position.load(); }
+  std::uint64_t progress() const noexcept { return header_.progress.load(); }
+  bool wants_to_retire() const noexcept { return header_.wants_to_retire.load() != 0; }
+  TimePoint started_at() const noexcept;  ///< only of a task that has a run_timeout
+  void request_stop(const TaskBase& task) noexcept;
 
   // Receiving.
   /// Appends the replies that have arrived, at most `count_max`. False if the ring makes no sense;
   /// nothing is read from it then any more.
   bool receive(std::vector<Reply>& out, std::size_t count_max);
   bool has_input() { return sound_ && (reader_.available() != 0 || reader_.broken()); }
-  void set_parent_sleeps(bool sleeps) noexcept;
+  /// The outbox waits for space, and there is some. By any thread.
+  bool may_flush() const noexcept {
+    return awaits_space_.load(std::memory_order_relaxed) &&
+           header_.parent_awaits_space.load(std::memory_order_relaxed) == 0;
+  }
+  /// Who is to be woken by a reply, or by space. By any thread.
+  void set_sleeper(ParentSleeper who) noexcept;
 
  private:
   struct Slot {
-    TaskId task;
-    std::uint64_t order = 0;
+    TaskPtr task;
+    std::uint64_t number = 0;
     bool used = false;
   };
   struct Outgoing {
     FrameHeader header;
-    const Bytes* borrowed = nullptr;
-    Bytes owned;  // if borrowed is null
+    TaskPtr task;             // whose arguments are being sent; empty for a frame without any
+    const EncodedCall* call;  // of that task
+    EncodedCall flat;         // instead of it
     std::size_t sent = 0;
-    const Bytes& body() const { return borrowed != nullptr ? *borrowed : owned; }
+
+    std::string_view piece(std::size_t offset) const noexcept {
+      return call != nullptr ? call->piece(offset) : flat.piece(offset);
+    }
   };
 
-  void enqueue(const FrameHeader& header, const Bytes* argument);
+  void enqueue(const FrameHeader& header, const TaskPtr& task);
+  bool write_direct(const FrameHeader& header, std::string_view call);
   bool write(Outgoing& frame);
   void wake_child(ChildSleep reason);
   void free_slot(std::uint32_t slot);
-  std::atomic<std::uint64_t>& word(std::uint32_t slot) const;
+  std::atomic<std::uint64_t>& word(std::uint32_t slot) const { return header_.slots[slot]; }
   bool change(std::uint32_t slot, SlotState from, SlotState to);
   std::deque<Outgoing>::iterator find_outgoing(std::uint32_t slot);
 
@@ -110,9 +131,10 @@ class TaskChannel {
   SharedHeader& header_;
   RingWriter writer_;
   std::deque<Outgoing> outbox_;
+  EncodedCall scratch_;
   std::vector<Slot> slots_;
   std::vector<std::uint32_t> free_slots_;
-  std::uint64_t next_order_ = 0;
+  std::atomic<bool> awaits_space_{false};
   bool dirty_ = false;  // something was written and not flushed
 
   RingReader reader_;

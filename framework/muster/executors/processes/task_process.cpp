@@ -1,6 +1,7 @@
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <string>
 #include <utility>
 
@@ -12,6 +13,8 @@
 #include <muster/executors/error_codec.hpp>
 #include <muster/executors/processes/process_setup.hpp>
 #include <muster/executors/processes/task_process.hpp>
+#include <muster/executors/processes/wakeup.hpp>
+#include <muster/executors/remote_call.hpp>
 #include <muster/executors/task_context.hpp>
 
 namespace muster::detail {
@@ -21,40 +24,80 @@ constexpr int exit_broken_ring = 70;  // EX_SOFTWARE of sysexits.h
 
 bool in_task_process_flag = false;
 
+std::uint64_t resident_bytes() {
+  std::ifstream statm("/proc/self/statm");
+  std::uint64_t size = 0;
+  std::uint64_t resident = 0;
+  statm >> size >> resident;
+  return resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
 [[noreturn]] void await_kill() {
   // The parent has announced it, and if the parent dies, the kernel kills us.
   for (;;) ::pause();
 }
 
-Bytes call_checked(const FrameHeader& task, TaskContext& context, std::string_view argument,
-                   bool argument_lost, std::uint64_t bytes_max) {
-  if (argument_lost) {
-    throw Error(ErrorCode::limit,
-                "no memory in the task process for an argument of " + format_bytes(task.size));
-  }
-  const auto function = reinterpret_cast<TaskFunction>(task.function);
-  Bytes result = function(context, argument);
-  if (result.size() > bytes_max) {
-    throw Error(ErrorCode::limit, "the result has " + format_bytes(result.size()) +
-                                      ", more than the limit of " + format_bytes(bytes_max));
-  }
-  return result;
-}
+// Large frames are passed on while they are written, so that both sides copy at the same time.
+constexpr std::size_t piece_bytes = std::size_t{64} << 10U;
 
 }  // namespace
 
-TaskProcess::TaskProcess(SharedArea area, int wake)
+// Sends a result as the reply to one task.
+class TaskProcess::Sink final : public ResultSink {
+ public:
+  Sink(TaskProcess& process, const FrameHeader& task) : process_(process), task_(task) {}
+
+  void send(std::string_view result) override {
+    const std::uint64_t bytes_max = process_.area_.geometry().message_bytes_max;
+    if (result.size() > bytes_max) {
+      throw Error(ErrorCode::limit, "the result has " + format_bytes(result.size()) +
+                                        ", more than the limit of " + format_bytes(bytes_max));
+    }
+    std::fflush(stdout);  // before the reply, so that a task's output precedes its end
+    process_.reply(task_, FrameKind::value, result);
+  }
+
+ private:
+  TaskProcess& process_;
+  const FrameHeader& task_;
+};
+
+TaskProcess::TaskProcess(SharedArea area, int wake, int lead)
     : area_(std::move(area)),
       header_(area_.header()),
       wake_(wake),
+      lead_(lead),
+      retire_rss_bytes_(area_.geometry().retire_rss_bytes),
+      stop_(header_),
       input_(header_.to_child, area_.to_child_data(), area_.geometry().ring_bytes),
       output_(header_.to_parent, area_.to_parent_data(), area_.geometry().ring_bytes),
-      frames_(area_.geometry().message_bytes_max),
+      frames_(area_.geometry().message_bytes_max + call_prefix_bytes),
       spin_(area_.geometry().spin != 0) {}
 
 void TaskProcess::run() {
   while (await_frame()) {
-    run_task(frames_.header(), frames_.payload(), frames_.payload_lost());
+    if (frames_.header().kind == FrameKind::initialize) {
+      initialize(frames_.header(), frames_.payload());
+    } else {
+      run_task(frames_.header(), frames_.payload(), frames_.payload_lost());
+    }
+    if (retire_rss_bytes_ != 0 && resident_bytes() > retire_rss_bytes_) {
+      header_.wants_to_retire.store(1, std::memory_order_relaxed);
+    }
+  }
+}
+
+// If it fails, that is reported, and this process does nothing any more.
+void TaskProcess::initialize(const FrameHeader& frame, std::string_view call) {
+  class NoResult final : public ResultSink {
+    void send(std::string_view) override {}
+  } sink;
+  try {
+    TaskContext context(TaskId{}, header_.position, header_.progress, stop_);
+    reinterpret_cast<RemoteFunction>(frame.function)(context, call, sink);
+  } catch (...) {
+    fail(frame);
+    await_kill();
   }
 }
 
@@ -65,39 +108,51 @@ bool TaskProcess::await_frame() {
     if (outcome == FrameReader::Outcome::broken) std::_Exit(exit_broken_ring);
     if (outcome == FrameReader::Outcome::frame) {
       if (input_.unpublished() >= input_.capacity() / 4) publish_consumed();
-      return frames_.header().kind == FrameKind::task;
+      return frames_.header().kind != FrameKind::close;
     }
     publish_consumed();
     sleep_until(child_awaits_input, [this] { return input_.available() != 0 || input_.broken(); });
   }
 }
 
-void TaskProcess::run_task(const FrameHeader& task, std::string_view argument, bool argument_lost) {
+void TaskProcess::run_task(const FrameHeader& task, std::string_view call, bool call_lost) {
   std::atomic<std::uint64_t>& slot = header_.slots[task.slot % slots_max];
   const TaskId id{task.task};
   header_.position.store(0, std::memory_order_relaxed);
   header_.progress.store(0, std::memory_order_relaxed);
+  if (task.kind == FrameKind::timed_task) {
+    const Duration now = Clock::now().time_since_epoch();
+    header_.started_ns.store(now.count(), std::memory_order_relaxed);
+  }
   std::uint64_t expected = slot_word(id, SlotState::queued);
   if (!slot.compare_exchange_strong(expected, slot_word(id, SlotState::running))) {
     reply(task, FrameKind::skipped, {});
     return;
   }
   try {
-    TaskContext context(id, header_.position, header_.progress);
-    const Bytes result =
-        call_checked(task, context, argument, argument_lost, area_.geometry().message_bytes_max);
-    std::fflush(stdout);  // before the reply, so that a task's output precedes its end
-    reply(task, FrameKind::value, result);
+    if (call_lost) {
+      throw Error(ErrorCode::limit,
+                  "no memory in the task process for an argument of " + format_bytes(task.size));
+    }
+    TaskContext context(id, header_.position, header_.progress, stop_);
+    Sink sink(*this, task);
+    reinterpret_cast<RemoteFunction>(task.function)(context, call, sink);
   } catch (...) {
-    const Bytes description = encode_current_exception();
-    std::fflush(stdout);
-    reply(task, FrameKind::error, description);
+    fail(task);
   }
+  stop_.task_ended();
   // The parent may have seen the reply and given the slot to another task already: then it is not
   // ours to change.
   expected = slot_word(id, SlotState::running);
   slot.compare_exchange_strong(expected, slot_word(id, SlotState::done));
   if (expected == slot_word(id, SlotState::withdrawn)) await_kill();
+}
+
+// In a catch block.
+void TaskProcess::fail(const FrameHeader& task) {
+  const Bytes description = encode_current_exception();
+  std::fflush(stdout);
+  reply(task, FrameKind::error, description);
 }
 
 void TaskProcess::reply(const FrameHeader& task, FrameKind kind, std::string_view payload) {
@@ -112,12 +167,13 @@ void TaskProcess::reply(const FrameHeader& task, FrameKind kind, std::string_vie
 
 void TaskProcess::push(std::string_view bytes) {
   while (!bytes.empty()) {
-    const std::size_t written = output_.write(bytes);
+    const std::size_t written = output_.write(bytes.substr(0, piece_bytes));
     bytes.remove_prefix(written);
     if (output_.broken()) std::_Exit(exit_broken_ring);
     if (bytes.empty()) return;
     output_.publish();
     notify_parent();
+    if (written != 0) continue;
     sleep_until(child_awaits_space, [this] { return output_.space() != 0 || output_.broken(); });
   }
 }
@@ -127,16 +183,17 @@ void TaskProcess::publish_consumed() {
   input_.publish();
   std::atomic_thread_fence(std::memory_order_seq_cst);
   if (header_.parent_awaits_space.load(std::memory_order_relaxed) == 0) return;
-  if (header_.parent_awaits_space.exchange(0) != 0) signal_eventfd(wake_);
+  if (header_.parent_awaits_space.exchange(0) != 0) notify_parent();
 }
 
-/// Wakes the parent's thread, if it sleeps. The fence stands between what was published before and
-/// the look at the flag; the parent sets the flag, fences, and looks at the rings. One of the two
-/// sees the other.
+/// Wakes whoever sleeps in the parent. The fence stands between what was published before and the
+/// look at the flag; the parent sets the flag, fences, and looks at the rings. One of the two sees
+/// the other.
 void TaskProcess::notify_parent() {
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  if (header_.parent_sleeps.load(std::memory_order_relaxed) == 0) return;
-  if (header_.parent_sleeps.exchange(0) != 0) signal_eventfd(wake_);
+  if (header_.parent_sleeps.load(std::memory_order_relaxed) == parent_looks) return;
+  const std::uint32_t sleeper = header_.parent_sleeps.exchange(parent_looks);
+  if (sleeper != parent_looks) signal_eventfd(sleeper == leader_sleeps ? lead_ : wake_);
 }
 
 template <class Ready>
@@ -162,12 +219,14 @@ void task_process_main(const TaskProcessSetup& setup) noexcept {
     point_to_null(STDIN_FILENO, STDIN_FILENO);
     ::dup2(setup.output, STDOUT_FILENO);
     ::dup2(setup.output, STDERR_FILENO);
-    const int wake = keep_only(setup.wake);
+    int kept[] = {setup.wake, setup.lead};
+    keep_only(kept);
+    apply_limits(area.geometry().limits);
     // A pipe would make stdout fully buffered, and what a task printed would die with it. With a
     // buffer of our own, since otherwise the old one, set up for another mode, would stay in use.
     static char buffer[BUFSIZ];
     ::setvbuf(stdout, buffer, _IOLBF, sizeof(buffer));
-    TaskProcess(std::move(area), wake).run();
+    TaskProcess(std::move(area), kept[0], kept[1]).run();
   } catch (const std::exception& error) {
     std::fprintf(stderr, "muster: the task process cannot go on: %s\n", error.what());
     std::_Exit(exit_broken_ring);

@@ -8,13 +8,15 @@
 #include <muster/executors/processes/frame.hpp>
 #include <muster/executors/processes/ring.hpp>
 #include <muster/executors/processes/shared_area.hpp>
+#include <muster/executors/processes/stop_watcher.hpp>
 #include <muster/executors/processes/wakeup.hpp>
 
 namespace muster::detail {
 
 struct TaskProcessSetup {
   int memory;  // memfd of the SharedArea
-  int wake;    // eventfd that wakes the parent's thread
+  int wake;    // eventfd that wakes the pool's thread
+  int lead;    // eventfd that wakes a thread that waits for a future
   int output;  // becomes stdout and stderr
   pid_t zygote;
 };
@@ -24,13 +26,17 @@ struct TaskProcessSetup {
 /// Single-threaded itself; a task may use threads.
 class TaskProcess {
  public:
-  TaskProcess(SharedArea area, int wake);
+  TaskProcess(SharedArea area, int wake, int lead);
 
   /// Returns when the parent asked to close.
   void run();
 
  private:
-  void run_task(const FrameHeader& task, std::string_view argument, bool argument_lost);
+  class Sink;
+
+  void run_task(const FrameHeader& task, std::string_view call, bool call_lost);
+  void initialize(const FrameHeader& frame, std::string_view call);
+  void fail(const FrameHeader& task);
   void reply(const FrameHeader& task, FrameKind kind, std::string_view payload);
   void push(std::string_view bytes);
   bool await_frame();
@@ -43,6 +49,9 @@ class TaskProcess {
   SharedArea area_;
   SharedHeader& header_;
   int wake_;
+  int lead_;
+  std::uint64_t retire_rss_bytes_;
+  StopWatcher stop_;
   RingReader input_;
   RingWriter output_;
   FrameReader frames_;

@@ -90,7 +90,7 @@ void Zygote::spawn(Connection& connection, const ReceivedMessage& request) {
   Report report;
   report.message.kind = SpawnKind::spawned;
   report.message.child = request.message.child;
-  if (request.fds.size() != 3) {
+  if (request.fds.size() != message_fds_max) {
     report.message.error = EMFILE;  // the kernel drops descriptors for which there is no room
     connection.unsent.push_back(std::move(report));
     return;
@@ -98,7 +98,8 @@ void Zygote::spawn(Connection& connection, const ReceivedMessage& request) {
   const pid_t zygote = ::getpid();
   const pid_t pid = ::fork();
   if (pid == 0) {
-    task_process_main({request.fds[0].get(), request.fds[1].get(), request.fds[2].get(), zygote});
+    task_process_main({request.fds[0].get(), request.fds[1].get(), request.fds[2].get(),
+                       request.fds[3].get(), zygote});
   }
   if (pid < 0) {
     report.message.error = errno;
@@ -178,7 +179,9 @@ void zygote_main(UniqueFd control, pid_t parent) noexcept {
   reset_signals();
   ::prctl(PR_SET_NAME, "muster-zygote");
   point_to_null(STDIN_FILENO, STDOUT_FILENO);
-  control = UniqueFd(keep_only(control.release()));
+  int kept[] = {control.release()};
+  keep_only(kept);
+  control = UniqueFd(kept[0]);
   Zygote(std::move(control)).run();
   std::_Exit(0);
 }

@@ -25,7 +25,7 @@ void end_as_cancelled(TaskPtr task) { task->state().cancel(); }
 void end_with(TaskPtr task, const std::exception_ptr& error) {
   if (!task->start()) return;
   task->refuse(error);
-  task->complete();
+  finish(std::move(task)).run();
 }
 
 }  // namespace
@@ -42,9 +42,9 @@ ThreadPoolCore::~ThreadPoolCore() {
 }
 
 void ThreadPoolCore::execute(TaskPtr task) {
-  task->home = this;
+  task->home.store(this, std::memory_order_release);
   ThreadWorker* const self = ThreadWorker::of_this_thread();
-  if (self == nullptr || &self->core() != this || task->options.priority != 0) {
+  if (self == nullptr || &self->core() != this || task->priority != 0) {
     push_shared(std::move(task));
     return;
   }
@@ -73,7 +73,7 @@ void ThreadPoolCore::throw_if_closed() const {
 bool ThreadPoolCore::run_nested(TaskBase& task) noexcept {
   ThreadWorker* const self = ThreadWorker::of_this_thread();
   if (self == nullptr || &self->core() != this || !task.start()) return false;
-  self->run(task);
+  self->run(TaskPtr::share(task));
   return true;
 }
 

@@ -12,8 +12,8 @@
 
 #include <sys/types.h>
 
+#include <muster/executors/task_queue.hpp>
 #include <muster/executors/thread_pool.hpp>
-#include <muster/executors/threads/task_queue.hpp>
 #include <muster/executors/threads/thread_worker.hpp>
 
 namespace muster::detail {

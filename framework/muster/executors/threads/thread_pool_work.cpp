@@ -35,7 +35,7 @@ void ThreadPoolCore::work(ThreadWorker& self) {
     if (surplus_.load(std::memory_order_relaxed)) park_surplus(self);
     TaskPtr task = find_work(self);
     if (task) {
-      if (task->start()) self.run(*task.get());
+      if (task->start()) self.run(std::move(task));
     } else if (!park(self)) {
       break;
     }

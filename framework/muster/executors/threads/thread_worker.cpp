@@ -18,14 +18,14 @@ void ThreadWorker::enter_thread() noexcept {
   WaitHelper::of_this_thread() = this;
 }
 
-void ThreadWorker::run(TaskBase& task) noexcept {
-  Frame frame{&task.state(), frames_};
+void ThreadWorker::run(TaskPtr task) noexcept {
+  Frame frame{&task->state(), frames_};
   frames_ = &frame;
   set_in_function(true);
-  task.invoke();
+  task->invoke();
   frames_ = frame.outer;
   if (frames_ == nullptr) set_in_function(false);
-  task.complete();
+  finish(std::move(task)).run();
 }
 
 void ThreadWorker::before_wait(SharedStateBase* awaited) { core_.block(*this, awaited); }

@@ -26,7 +26,7 @@ class ThreadWorker final : public WaitHelper {
   void enter_thread() noexcept;  ///< from now on it is the calling thread's
 
   /// Runs a task that start() was true for.
-  void run(TaskBase& task) noexcept;
+  void run(TaskPtr task) noexcept;
 
   void before_wait(SharedStateBase* awaited) override;
   void after_wait() noexcept override;

@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include <muster/executors/threads/task_queue.hpp>
+#include <muster/executors/task_queue.hpp>
 
 namespace muster::detail {
 namespace {
@@ -17,8 +17,8 @@ TaskQueue::~TaskQueue() {
 void TaskQueue::push(TaskPtr task) {
   TaskBase* const added = task.get();
   added->sequence = pushed_;
-  if (added->options.priority != 0) {
-    const std::int64_t earlier = added->options.priority * overtaken_per_step;
+  if (added->priority != 0) {
+    const std::int64_t earlier = added->priority * overtaken_per_step;
     others_.push_back({static_cast<std::int64_t>(pushed_) - earlier, added});
     std::push_heap(others_.begin(), others_.end());
   } else {
@@ -28,6 +28,14 @@ void TaskQueue::push(TaskPtr task) {
   }
   task.release();
   ++pushed_;
+  ++size_;
+}
+
+void TaskQueue::push_front(TaskPtr task) {
+  task->sequence = 0;
+  task->next = first_;
+  if (last_ == nullptr) last_ = task.get();
+  first_ = task.release();
   ++size_;
 }
 

@@ -20,6 +20,8 @@ class TaskQueue {
   ~TaskQueue();
 
   void push(TaskPtr task);
+  /// To the front, before all of priority 0: for a task that had left the queue.
+  void push_front(TaskPtr task);
   TaskPtr pop();  ///< empty if there is none
 
   std::size_t size() const noexcept { return size_; }

@@ -1,0 +1,153 @@
+#pragma once
+
+#include <array>
+#include <bit>
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <muster/base/bytes.hpp>
+#include <muster/codec/message.hpp>
+#include <muster/executors/remote_call.hpp>
+
+namespace muster::detail {
+
+template <class T>
+inline constexpr bool is_text_pointer = std::is_same_v<T, const char*> || std::is_same_v<T, char*>;
+
+/// Functions are sent as they lie in memory: their code is in every fork of the program at the same
+/// address, and a closure is no more than its captures.
+template <class F>
+inline constexpr bool is_sendable_function = std::is_trivially_copyable_v<F> &&
+                                             (!std::is_pointer_v<F> ||
+                                              std::is_function_v<std::remove_pointer_t<F>>);
+
+/// How an argument travels. A pointer to text is sent as the text; everything else by the message
+/// codec, in pieces where it is large.
+template <class A>
+struct ArgumentCodec {
+  static constexpr bool is_sendable = Sendable<A>;
+  static constexpr bool is_flat_argument = is_flat<A>;
+
+  static void encode(EncodedCall& out, const A& value) {
+    if constexpr (std::is_same_v<A, std::string> || is_raw_vector<A>) {
+      const std::string_view raw(reinterpret_cast<const char*>(value.data()),
+                                 value.size() * sizeof(*value.data()));
+      ByteWriter(out.bytes()).fixed<std::uint64_t>(raw.size());
+      if (raw.size() >= EncodedCall::borrowed_bytes_min) {
+        out.borrow(raw);
+      } else {
+        out.bytes().append(raw);
+      }
+    } else {
+      encode_message(out.bytes(), value);
+    }
+  }
+
+  /// What the function is called with.
+  class Decoded {
+   public:
+    explicit Decoded(ByteReader& in) : value_(decode(in)) {}
+    A&& pass() { return std::move(value_); }
+
+   private:
+    static A decode(ByteReader& in) {
+      if constexpr (std::is_same_v<A, std::string>) {
+        return A(in.take(in.fixed<std::uint64_t>()));
+      } else if constexpr (is_raw_vector<A>) {
+        const std::string_view raw = in.take(in.fixed<std::uint64_t>());
+        A out(raw.size() / sizeof(typename A::value_type));
+        if (!out.empty()) std::memcpy(out.data(), raw.data(), out.size() * sizeof(out[0]));
+        return out;
+      } else {
+        return decode_message<A>(in);
+      }
+    }
+    A value_;
+  };
+};
+
+template <class A>
+requires is_text_pointer<A>
+struct ArgumentCodec<A> {
+  static constexpr bool is_sendable = true;
+  static constexpr bool is_flat_argument = false;
+
+  static void encode(EncodedCall& out, const char* text) {
+    const std::string_view raw(text);
+    ByteWriter(out.bytes()).fixed<std::uint64_t>(raw.size());
+    out.bytes().append(raw);
+  }
+
+  class Decoded {
+   public:
+    explicit Decoded(ByteReader& in) : text_(in.take(in.fixed<std::uint64_t>())) {}
+    A pass() { return text_.data(); }
+
+   private:
+    std::string text_;
+  };
+};
+
+/// How a result travels. A string or a flat vector is sent from where it lies, and a string becomes
+/// the future's value without another copy. Specialised for results that hold errors.
+template <class R>
+struct ResultCodec {
+  static constexpr bool is_sendable = Sendable<R>;
+
+  static void send(ResultSink& out, const R& value) {
+    if constexpr (std::is_same_v<R, std::string>) {
+      out.send(value);
+    } else if constexpr (is_raw_vector<R>) {
+      out.send({reinterpret_cast<const char*>(value.data()), value.size() * sizeof(*value.data())});
+    } else {
+      Bytes bytes;
+      bytes.reserve(message_size_hint(value));
+      encode_message(bytes, value);
+      out.send(bytes);
+    }
+  }
+
+  static R decode(Bytes&& bytes) {
+    if constexpr (std::is_same_v<R, std::string>) {
+      return std::move(bytes);
+    } else if constexpr (is_raw_vector<R>) {
+      R out(bytes.size() / sizeof(typename R::value_type));
+      if (!out.empty()) std::memcpy(out.data(), bytes.data(), out.size() * sizeof(out[0]));
+      return out;
+    } else {
+      ByteReader in(bytes, "a result");
+      R out = decode_message<R>(in);
+      in.finish();
+      return out;
+    }
+  }
+};
+
+template <>
+struct ResultCodec<void> {
+  static constexpr bool is_sendable = true;
+};
+
+/// Appends what a function holds, nothing for plain code.
+template <class F>
+void encode_function(EncodedCall& out, const F& function) {
+  if constexpr (!std::is_empty_v<F>) {
+    out.bytes().append(reinterpret_cast<const char*>(std::addressof(function)), sizeof(F));
+  }
+}
+
+template <class F>
+F decode_function(ByteReader& in) {
+  std::array<char, sizeof(F)> raw{};
+  if constexpr (!std::is_empty_v<F>) {
+    const std::string_view sent = in.take(sizeof(F));
+    std::memcpy(raw.data(), sent.data(), sizeof(F));
+  }
+  return std::bit_cast<F>(raw);
+}
+
+}  // namespace muster::detail
