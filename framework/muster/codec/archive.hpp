@@ -70,14 +70,16 @@ void load(InputArchive& in, std::vector<T, A>& out) {
     const std::size_t count = in.read_count();
     out.clear();
     out.reserve(in.reservable(count, sizeof(T)));
-    for (std::size_t i = 0; i < count; ++i) {
-      if constexpr (std::is_same_v<T, bool>) {
-        out.push_back(in.reader().template fixed<bool>());
-      } else {
-        in(out.emplace_back());
-      }
-    }
+    for (std::size_t i = 0; i < count; ++i) in(out.emplace_back());
   }
+}
+
+template <class A>
+void load(InputArchive& in, std::vector<bool, A>& out) {
+  const std::size_t count = in.read_count();
+  out.clear();
+  out.reserve(count);  // a bit for every byte that is there
+  for (std::size_t i = 0; i < count; ++i) out.push_back(in.reader().fixed<bool>());
 }
 
 }  // namespace muster

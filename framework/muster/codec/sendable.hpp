@@ -70,7 +70,7 @@ constexpr SendRule send_rule();
 template <bool default_constructible, class... T>
 constexpr SendRule rule_of_parts(TypeList<T...>) {
   SendRule out = SendRule::ok;
-  const auto add = [&](SendRule rule, bool constructible) {
+  [[maybe_unused]] const auto add = [&](SendRule rule, bool constructible) {
     if (rule == SendRule::ok && default_constructible && !constructible) {
       rule = SendRule::not_constructible;
     }
@@ -99,10 +99,10 @@ constexpr SendRule rule_of_class() {
 
 template <class T>
 constexpr SendRule send_rule() {
-  if constexpr (!std::is_object_v<T> || std::is_const_v<T> || std::is_volatile_v<T>) {
-    return SendRule::not_an_object;
-  } else if constexpr (std::is_array_v<T>) {
+  if constexpr (std::is_array_v<T>) {
     return SendRule::c_array;
+  } else if constexpr (!std::is_object_v<T> || std::is_const_v<T> || std::is_volatile_v<T>) {
+    return SendRule::not_an_object;
   } else if constexpr (is_pointer_like<T>()) {
     return SendRule::pointer;
   } else if constexpr (is_owner<T>) {
