@@ -77,6 +77,31 @@ void load_hashed(InputArchive& in, Set& out) {
 
 }  // namespace detail
 
+// Preferred to cereal's, which put equal keys before each other, so that their order is reversed.
+
+template <class K, class V, class C, class A>
+void load(InputArchive& in, std::multimap<K, V, C, A>& out) {
+  const std::size_t count = in.read_count();
+  out.clear();
+  for (std::size_t i = 0; i < count; ++i) {
+    K key{};
+    V value{};
+    in(key, value);
+    out.emplace_hint(out.end(), std::move(key), std::move(value));
+  }
+}
+
+template <class K, class C, class A>
+void load(InputArchive& in, std::multiset<K, C, A>& out) {
+  const std::size_t count = in.read_count();
+  out.clear();
+  for (std::size_t i = 0; i < count; ++i) {
+    K key{};
+    in(key);
+    out.emplace_hint(out.end(), std::move(key));
+  }
+}
+
 // Preferred to cereal's, which resize or reserve for whatever size is announced.
 
 template <class T, class A>
