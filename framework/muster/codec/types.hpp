@@ -67,7 +67,7 @@ template <class Set>
 void load_hashed(InputArchive& in, Set& out) {
   const std::size_t count = in.read_count();
   out.clear();
-  out.reserve(in.reservable(count, sizeof(void*)));
+  out.reserve(in.reservable(count, 2 * sizeof(void*)));  // rounded up to the next prime
   for (std::size_t i = 0; i < count; ++i) {
     typename Set::key_type key{};
     in(key);
