@@ -84,8 +84,8 @@ class OutputArchive : public cereal::OutputArchive<OutputArchive, cereal::AllowE
 ///
 /// Throws Error(corrupt) for what OutputArchive did not write: a size of a container that exceeds
 /// the bytes that follow, a value that reaches beyond the end, truth values other than 0 and 1,
-/// nesting deeper than nesting_max. (The functions of cereal for std::variant and std::bitset throw
-/// cereal::Exception; decode_message() translates it.) After an exception the archive is of no use.
+/// nesting deeper than nesting_max. (cereal's function for std::variant throws cereal::Exception;
+/// decode_message() translates it.) After an exception the archive is of no use.
 ///
 /// Memory: a size alone never makes memory be taken in proportion. Containers grow with the
 /// elements that arrive; what is reserved ahead is at most memory_ahead_factor times the bytes of

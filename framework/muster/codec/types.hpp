@@ -13,7 +13,6 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include <cereal/types/bitset.hpp>
 #include <cereal/types/complex.hpp>
 #include <cereal/types/deque.hpp>
 #include <cereal/types/list.hpp>
@@ -122,6 +121,28 @@ void load(InputArchive& in, std::unordered_set<K, H, E, A>& out) {
 template <class K, class H, class E, class A>
 void load(InputArchive& in, std::unordered_multiset<K, H, E, A>& out) {
   detail::load_hashed(in, out);
+}
+
+// Not cereal's, which accepts digits other than 0 and 1 and then throws std::invalid_argument.
+// Eight bits a byte, the first one least significant; bits beyond the size must be zero.
+
+template <std::size_t n>
+void save(OutputArchive& out, const std::bitset<n>& bits) {
+  for (std::size_t from = 0; from < n; from += 8) {
+    unsigned byte = 0;
+    for (std::size_t i = from; i < n && i < from + 8; ++i) byte |= unsigned{bits[i]} << (i - from);
+    out(static_cast<std::uint8_t>(byte));
+  }
+}
+
+template <std::size_t n>
+void load(InputArchive& in, std::bitset<n>& bits) {
+  for (std::size_t from = 0; from < n; from += 8) {
+    const unsigned byte = in.reader().fixed<std::uint8_t>();
+    if (n - from < 8 && (byte >> (n - from)) != 0) in.reader().fail("a bit lies beyond its bitset");
+    for (std::size_t i = from; i < n && i < from + 8; ++i)
+      bits[i] = ((byte >> (i - from)) & 1U) != 0;
+  }
 }
 
 }  // namespace muster
