@@ -233,4 +233,4 @@ void load(InputArchive&, std::unique_ptr<T, D>&) {
 
 }  // namespace muster
 
-CEREAL_SETUP_ARCHIVE_TRAITS(muster::InputArchive, muster::OutputArchive)
+CEREAL_SETUP_ARCHIVE_TRAITS(muster::InputArchive, muster::OutputArchive);

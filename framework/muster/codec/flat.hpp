@@ -73,7 +73,7 @@ class ProbeInput : public cereal::InputArchive<ProbeInput> {};
 
 }  // namespace muster::detail
 
-CEREAL_SETUP_ARCHIVE_TRAITS(muster::detail::ProbeInput, muster::detail::ProbeOutput)
+CEREAL_SETUP_ARCHIVE_TRAITS(muster::detail::ProbeInput, muster::detail::ProbeOutput);
 
 namespace muster::detail {
 
