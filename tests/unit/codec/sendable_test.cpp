@@ -5,7 +5,6 @@
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <ranges>
 #include <span>
 #include <string_view>
 #include <system_error>
@@ -76,8 +75,7 @@ static_assert(all_break<SendRule::pointer, int*, const char*, void (*)(), int sa
                         std::vector<int>::iterator, std::map<int, int>::iterator,
                         std::list<int>::const_iterator, std::reference_wrapper<int>>);
 static_assert(all_break<SendRule::pointer, std::exception_ptr, std::type_index, std::error_code,
-                        std::error_condition, std::initializer_list<int>, std::coroutine_handle<>,
-                        std::ranges::ref_view<std::vector<int>>>);
+                        std::error_condition, std::initializer_list<int>, std::coroutine_handle<>>);
 static_assert(all_break<SendRule::owner, std::unique_ptr<int>, std::shared_ptr<samples::Point>,
                         std::weak_ptr<int>, std::vector<std::shared_ptr<int>>>);
 static_assert(all_break<SendRule::not_movable, std::atomic<int>, std::mutex>);
