@@ -28,13 +28,29 @@ class [[nodiscard]] AsCompleted {
     if (*timeout < TimePoint::max() - now) impl_->deadline = now + *timeout;
   }
 
-  /// Also waits for this one, unless it is among them already. May be called while iterating, for
-  /// work that leads to more work: then iteration goes on at an end that it had not reached yet.
-  void add(Future<T> future) {
-    if (!impl_->seen.insert(&detail::FutureAccess::state(future)).second) return;
+  /// Also waits for this one, unless it is among them already: then it returns false. May be called
+  /// while iterating, for work that leads to more work: then iteration goes on at an end that it
+  /// had not reached yet.
+  bool add(Future<T> future) {
+    if (!impl_->seen.insert(&detail::FutureAccess::state(future)).second) return false;
     impl_->futures.push_back(std::move(future));
     impl_->queue.add(detail::FutureAccess::state(impl_->futures.back()));
+    return true;
   }
+
+  /// How many have been added, duplicates once, and how many of them iteration has still to give.
+  std::size_t added() const noexcept { return impl_->queue.added(); }
+  std::size_t left() const noexcept { return impl_->queue.added() - impl_->queue.given(); }
+
+  /// What the iterator does, for callers who have something else to do while they wait: moves on to
+  /// the next one that is done by `until` (none: whenever that is). False: there is none, since
+  /// that time has come or none is left. Throws TimeoutError when the time given to as_completed()
+  /// is over.
+  bool next(std::optional<TimePoint> until = std::nullopt) { return impl_->advance(until); }
+
+  /// The one that next() moved on to, and its place in the order in which they were added, from 0.
+  Future<T>& current() noexcept { return impl_->current; }
+  std::size_t number() const noexcept { return impl_->number; }
 
   class iterator {
    public:
@@ -49,7 +65,7 @@ class [[nodiscard]] AsCompleted {
     Future<T>* operator->() const { return &impl_->current; }
     /// Waits for the next one. Throws TimeoutError, such as "2 (of 4) futures unfinished".
     iterator& operator++() {
-      impl_->advance();
+      impl_->advance(std::nullopt);
       return *this;
     }
     void operator++(int) { ++*this; }
@@ -65,7 +81,7 @@ class [[nodiscard]] AsCompleted {
 
   /// Waits for the first one; to be called once. Throws TimeoutError.
   iterator begin() {
-    impl_->advance();
+    impl_->advance(std::nullopt);
     return iterator(impl_.get());
   }
   std::default_sentinel_t end() const noexcept { return {}; }
@@ -75,18 +91,23 @@ class [[nodiscard]] AsCompleted {
     std::vector<Future<T>> futures;
     std::unordered_set<const void*> seen;
     Future<T> current;
+    std::size_t number = 0;
     std::optional<TimePoint> deadline;
     detail::CompletionQueue queue;  // last: it lets go of the states before they go
 
-    void advance() {
+    bool advance(std::optional<TimePoint> until) {
       current = Future<T>();
-      if (queue.given() == queue.added()) return;
-      const auto number = queue.next(deadline);
-      if (!number) {
+      if (queue.given() == queue.added()) return false;
+      const bool sliced = until && (!deadline || *until < *deadline);
+      const auto next = queue.next(sliced ? until : deadline);
+      if (!next) {
+        if (sliced) return false;
         throw TimeoutError(std::to_string(queue.added() - queue.given()) + " (of " +
                            std::to_string(queue.added()) + ") futures unfinished");
       }
-      current = std::move(futures[*number]);
+      number = *next;
+      current = std::move(futures[number]);
+      return true;
     }
   };
 
