@@ -28,9 +28,10 @@ class [[nodiscard]] AsCompleted {
     if (*timeout < TimePoint::max() - now) impl_->deadline = now + *timeout;
   }
 
-  /// Also waits for this one, unless it is among them already: then it returns false. May be called
-  /// while iterating, for work that leads to more work: then iteration goes on at an end that it
-  /// had not reached yet.
+  /// Also waits for this one, unless it is among them already: then it returns false. One that
+  /// iteration has left behind is forgotten, and would be given again. May be called while
+  /// iterating, for work that leads to more work: then iteration goes on at an end that it had not
+  /// reached yet.
   bool add(Future<T> future) {
     if (!impl_->seen.insert(&detail::FutureAccess::state(future)).second) return false;
     impl_->futures.push_back(std::move(future));
@@ -89,13 +90,16 @@ class [[nodiscard]] AsCompleted {
  private:
   struct Impl {
     std::vector<Future<T>> futures;
-    std::unordered_set<const void*> seen;
+    std::unordered_set<const void*> seen;  // those waited for and the current one
     Future<T> current;
+    const void* current_state = nullptr;
     std::size_t number = 0;
     std::optional<TimePoint> deadline;
     detail::CompletionQueue queue;  // last: it lets go of the states before they go
 
     bool advance(std::optional<TimePoint> until) {
+      // The address is forgotten before it can become that of another future.
+      seen.erase(std::exchange(current_state, nullptr));
       current = Future<T>();
       if (queue.given() == queue.added()) return false;
       const bool sliced = until && (!deadline || *until < *deadline);
@@ -107,6 +111,7 @@ class [[nodiscard]] AsCompleted {
       }
       number = *next;
       current = std::move(futures[number]);
+      current_state = &detail::FutureAccess::state(current);
       return true;
     }
   };
