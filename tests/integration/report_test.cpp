@@ -164,7 +164,7 @@ TEST_F(Report, QuietPrintsNothingButErrors) {
 TEST_F(Report, TheTextSaysPlanStagesAndEnd) {
   const Finished result = muster({"run", "wordcount", "text", "-o", "out"});
   for (const char* each : {"plan    1 chunk of 8 B", "no network ports opened", "map     [",
-                           "] 1/1", "reduce  [", "done    in ", "out (1 file, ", "0 retries"}) {
+                           "]  1/1", "reduce  [", "done    in ", "out (1 file, ", "0 retries"}) {
     EXPECT_NE(result.err.find(each), std::string::npos) << each << "\n" << result.text();
   }
   EXPECT_EQ(result.err.find('\r'), std::string::npos) << "redraws a line that is no terminal's";

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -36,6 +37,13 @@ std::string format_duration(Duration duration) {
   if (seconds < 59.995) return fmt::format("{:.2f} s", seconds);
   const auto whole = static_cast<std::uint64_t>(std::llround(seconds));
   return fmt::format("{}:{:02}:{:02}", whole / 3600U, whole / 60U % 60U, whole % 60U);
+}
+
+std::string format_clock(Duration duration) {
+  const auto seconds =
+      std::chrono::ceil<std::chrono::seconds>(std::max(duration, Duration::zero())).count();
+  if (seconds < 3600) return fmt::format("{}:{:02}", seconds / 60, seconds % 60);
+  return fmt::format("{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
 }
 
 std::uint64_t parse_bytes(std::string_view text, std::string_view option) {

@@ -11,6 +11,7 @@ namespace muster {
 std::string format_bytes(std::uint64_t bytes);   ///< "8.0 MiB", "512 B"
 std::string format_count(std::uint64_t count);   ///< "61,204"
 std::string format_duration(Duration duration);  ///< "2.41 s"; from a minute on "0:01:03"
+std::string format_clock(Duration duration);     ///< "0:12", "1:02:03": seconds, rounded up
 
 /// Parses "4096", "64K", "8M", "8MiB", "1G" (powers of 1024). Throws Error(usage) that names
 /// `option` and shows the forms accepted.

@@ -1,24 +1,17 @@
 #include <algorithm>
-#include <cstdlib>
+#include <cstdio>
 #include <string_view>
 
 #include <fmt/format.h>
-#include <unistd.h>
 
+#include <muster/base/progress_text.hpp>
+#include <muster/base/status_line.hpp>
 #include <muster/base/units.hpp>
 #include <muster/cli/exit_code.hpp>
-#include <muster/cli/streams.hpp>
 #include <muster/cli/views.hpp>
 
 namespace muster::cli {
 namespace {
-
-constexpr auto plain_interval = std::chrono::seconds(10);
-
-bool is_terminal() {
-  const char* term = std::getenv("TERM");
-  return ::isatty(STDERR_FILENO) != 0 && term != nullptr && std::string_view(term) != "dumb";
-}
 
 std::string chunk_sizes(const observe::JobPlanned& plan) {
   if (plan.chunks == 0) return "no chunks: the input is empty";
@@ -31,16 +24,29 @@ std::string chunk_sizes(const observe::JobPlanned& plan) {
                      format_bytes(plan.chunk_bytes_largest));
 }
 
-std::string bar(double done) {
-  constexpr int width = 20;
-  const int filled = std::clamp(static_cast<int>(done * width), 0, width);
-  return std::string(static_cast<std::size_t>(filled), '#') +
-         std::string(static_cast<std::size_t>(width - filled), '.');
+ProgressText describe_progress(std::string_view label, const observe::StageProgress& now) {
+  ProgressText out;
+  out.label = label;
+  out.fraction = now.bytes == 0
+                     ? static_cast<double>(now.chunks_done) / now.chunks
+                     : static_cast<double>(now.bytes_done) / static_cast<double>(now.bytes);
+  out.counts = fmt::format("{}/{}", now.chunks_done, now.chunks);
+  const double seconds = std::chrono::duration<double>(now.elapsed).count();
+  if (seconds > 0.001 && now.bytes_done != 0) {
+    const double rate = static_cast<double>(now.bytes_done) / seconds;
+    out.rate = format_bytes(static_cast<std::uint64_t>(rate)) + "/s";
+  }
+  if (now.chunks_done != now.chunks && out.fraction >= 0.05) {
+    const std::chrono::duration<double> left(seconds / out.fraction - seconds);
+    out.eta = std::chrono::duration_cast<Duration>(left);
+  }
+  if (now.retries != 0) out.notes.push_back(fmt::format("{} retried", now.retries));
+  return out;
 }
 
 class TextView final : public JobView {
  public:
-  explicit TextView(ViewOptions options) : options_(options), terminal_(is_terminal()) {}
+  explicit TextView(ViewOptions options) : options_(options) {}
 
   void planned(const observe::JobPlanned& plan) override {
     if (options_.quiet) return;
@@ -52,30 +58,16 @@ class TextView final : public JobView {
     if (options_.quiet || now.chunks == 0) return;
     const bool done = now.chunks_done == now.chunks;
     const TimePoint time = Clock::now();
-    if (!done && !terminal_) {
-      if (now.elapsed < plain_interval || time - shown_ < plain_interval) return;
+    if (!done) {
+      if (!status_.due(time)) return;
+      if (!status_.redraws() && now.elapsed < StatusLine::plain_interval) return;
     }
-    shown_ = time;
-    const double share = now.bytes == 0
-                             ? static_cast<double>(now.chunks_done) / now.chunks
-                             : static_cast<double>(now.bytes_done) / static_cast<double>(now.bytes);
-    const double seconds = std::chrono::duration<double>(now.elapsed).count();
-    std::string text =
-        fmt::format("{:<7} [{}] {}/{}", now.stage, bar(share), now.chunks_done, now.chunks);
-    if (seconds > 0.001 && now.bytes_done != 0) {
-      const double rate = static_cast<double>(now.bytes_done) / seconds;
-      text += fmt::format("   {}/s", format_bytes(static_cast<std::uint64_t>(rate)));
-    }
-    if (!done && share >= 0.05) {
-      const double left = seconds / share - seconds;
-      const auto eta = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(left));
-      text += fmt::format("   ETA {}", format_duration(eta));
-    }
-    if (now.retries != 0) text += fmt::format("   {} retried", now.retries);
-    if (terminal_) {
-      redraw(text, done);
+    const std::string label = fmt::format("{:<6}", now.stage);  // the bars stand below each other
+    const std::string text = format_progress(describe_progress(label, now), status_.width());
+    if (done) {
+      status_.finish(text);
     } else {
-      line(text);
+      status_.show(text, time);
     }
   }
 
@@ -127,11 +119,11 @@ class TextView final : public JobView {
   }
 
   void failed(const Error& error, int /*exit_code*/) override {
-    clear();
+    status_.clear();
     print_error(error);
   }
 
-  void reader_left(int /*exit_code*/) override { clear(); }
+  void reader_left(int /*exit_code*/) override { status_.clear(); }
 
  private:
   void print_stages(const jobs::JobReport& report) {
@@ -141,25 +133,10 @@ class TextView final : public JobView {
     }
   }
 
-  void clear() {
-    if (drawn_) say("\r\033[K");
-    drawn_ = false;
-  }
-
-  void line(const std::string& text) {
-    clear();
-    say(text + "\n");
-  }
-
-  void redraw(const std::string& text, bool last) {
-    say(fmt::format("\r\033[K{}{}", text, last ? "\n" : ""));
-    drawn_ = !last;
-  }
+  void line(const std::string& text) { status_.line(text); }
 
   ViewOptions options_;
-  bool terminal_;
-  bool drawn_ = false;  // the cursor stands behind a line that will be redrawn
-  TimePoint shown_{};
+  StatusLine status_{stderr};
 };
 
 }  // namespace

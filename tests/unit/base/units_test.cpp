@@ -47,6 +47,17 @@ TEST(FormatDuration, turns_to_hours_and_minutes_at_a_minute) {
 
 TEST(FormatDuration, never_shows_60_seconds) { EXPECT_EQ(format_duration(59999ms), "0:01:00"); }
 
+TEST(FormatClock, rounds_up_to_seconds) {
+  using namespace std::chrono_literals;
+  EXPECT_EQ(format_clock(0s), "0:00");
+  EXPECT_EQ(format_clock(-5s), "0:00");
+  EXPECT_EQ(format_clock(1ns), "0:01");
+  EXPECT_EQ(format_clock(11'200ms), "0:12");
+  EXPECT_EQ(format_clock(59'001ms), "1:00");
+  EXPECT_EQ(format_clock(1h + 2min + 3s), "1:02:03");
+  EXPECT_EQ(format_clock(100h), "100:00:00");
+}
+
 TEST(ParseBytes, takes_powers_of_1024) {
   EXPECT_EQ(parse_bytes("0", "--x"), 0U);
   EXPECT_EQ(parse_bytes("4096", "--x"), 4096U);
