@@ -15,3 +15,5 @@
 #include <muster/futures/then.hpp>
 #include <muster/futures/wait.hpp>
 #include <muster/jobs/run_job.hpp>
+#include <muster/patterns/progress_bar.hpp>
+#include <muster/patterns/track.hpp>

@@ -16,6 +16,7 @@ const LayerTable table = {
     {"observe", {"base"}},
     {"plugin", {"base", "codec"}},
     {"executors", {"base", "futures", "codec", "plugin", "observe"}},
+    {"patterns", {"base", "futures", "executors"}},
     {"mapreduce", {"base", "plugin", "codec", "observe"}},
     {"sdk", {"base", "codec", "plugin", "mapreduce"}},
     {"jobs", {"base", "scheduling", "mapreduce", "executors", "futures", "plugin", "observe"}},
