@@ -290,7 +290,7 @@ class [[nodiscard]] MapResults {
       }
       Flying first = std::move(flying.front());
       flying.pop_front();
-      current = std::move(first.future).result();
+      current = first.future.take();
       sizer.measured(first.inputs, current.elapsed);
     }
 
