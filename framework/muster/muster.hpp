@@ -17,3 +17,4 @@
 #include <muster/jobs/run_job.hpp>
 #include <muster/patterns/progress_bar.hpp>
 #include <muster/patterns/track.hpp>
+#include <muster/patterns/map_reduce.hpp>
