@@ -18,3 +18,4 @@
 #include <muster/patterns/progress_bar.hpp>
 #include <muster/patterns/track.hpp>
 #include <muster/patterns/map_reduce.hpp>
+#include <muster/patterns/pipeline.hpp>
