@@ -69,7 +69,12 @@ TaskPtr ThreadPoolCore::find_work(ThreadWorker& self) {
   if (++self.found % fair_interval == 0) {
     if (TaskPtr task = take_shared(self)) return task;
   }
-  if (TaskPtr task{self.deque.pop()}) return task;
+  if (TaskPtr task{self.deque.pop()}) {
+    // This thread counted as free while callbacks of its last task put more here than it now takes.
+    self.set_in_function(true);
+    if (!self.deque.empty() && wanted_.load(std::memory_order_relaxed) != 0) look_for_thread();
+    return task;
+  }
   TaskPtr task;
   self.set_in_function(false);
   self.spin.until([&] {
