@@ -96,8 +96,8 @@ TEST_F(PipelineSubmit, CancelTakesOutWhatWaits) {
 }
 
 TEST_F(PipelineSubmit, CancelRecallsFromTheExecutor) {
-  ThreadPoolExecutor one{{.max_workers = 1}};
   Gate gate;
+  ThreadPoolExecutor one{{.max_workers = 1}};
   one.submit([&] { gate.pass(); });
   gate.await_waiting(1);
   const auto stages = pipeline<int>().stage(one, plus_one);
