@@ -57,6 +57,18 @@ TEST_F(Signals, AnEndlessLoopEndsOnTerminate) { expect_ends(endless(), SIGTERM, 
 
 TEST_F(Signals, AnEndlessLoopEndsOnHangup) { expect_ends(endless(), SIGHUP, 129); }
 
+// As nohup and scripts do that start a job in the background.
+TEST_F(Signals, ASignalThatIsIgnoredAtTheStartStaysSo) {
+  Running running(
+      shell(fmt::format("trap '' HUP; exec \"$MUSTER\" run '{}' --set fault=loop "
+                        "--set path=started text",
+                        plugin("faulty"))));
+  wait_until_started();
+  running.send(SIGHUP);
+  running.send(SIGTERM);
+  expect_error(running.wait(), 143, {"interrupted"});
+}
+
 TEST_F(Signals, TheLastJsonLineIsTheSummaryOfACancelledJob) {
   Command job = endless();
   job.arguments.push_back("--json");

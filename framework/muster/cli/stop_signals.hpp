@@ -10,7 +10,8 @@
 namespace muster::cli {
 
 /// Turns SIGINT, SIGTERM and SIGHUP into a stop request. The second signal kills: whatever the
-/// program waits for, its user does not have to.
+/// program waits for, its user does not have to. One that whoever started the program has ignored,
+/// as nohup does with SIGHUP, stays ignored.
 ///
 /// One at a time. It blocks these signals in the thread that makes it, which must be the main
 /// thread before any other exists (task processes have their own zygote and are not affected), and
