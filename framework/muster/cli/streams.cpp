@@ -32,6 +32,7 @@ void write_result(std::string_view bytes, const std::function<void()>& check_sto
   constexpr int poll_ms = 100;
   struct stat info {};
   const bool may_block = ::fstat(STDOUT_FILENO, &info) == 0 && !S_ISREG(info.st_mode);
+  check_stop();
   while (!bytes.empty()) {
     pollfd polled{STDOUT_FILENO, POLLOUT, 0};
     while (may_block && ::poll(&polled, 1, poll_ms) == 0) check_stop();

@@ -17,8 +17,9 @@ void say(std::string_view text) noexcept;
 /// Thrown by write_result() when the reader of our standard output has gone: not an error of ours.
 struct ReaderGone {};
 
-/// Writes to standard output, past stdio. While a slow reader lets it wait it calls `check_stop`
-/// several times a second, which may throw. Throws ReaderGone, Error(io or no_space).
+/// Writes to standard output, past stdio. Calls `check_stop`, which may throw, before it writes
+/// and, while a slow reader lets it wait, several times a second. Throws ReaderGone, Error(io or
+/// no_space).
 void write_result(std::string_view bytes, const std::function<void()>& check_stop);
 
 /// Writes out what stdio holds for standard output. Throws Error(io or no_space) if that, or any
