@@ -3,7 +3,9 @@
 #include <cstdlib>
 #include <limits>
 #include <string>
+#include <tuple>
 #include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -65,6 +67,27 @@ TEST(AppendText, strings_as_they_are) {
 TEST(AppendText, pairs_with_a_tab_between) {
   EXPECT_EQ(text(std::pair(1, std::string("a"))), "1\ta");
   EXPECT_EQ(text(std::pair(std::pair(1, 2), std::pair(3.5, 'c'))), "1\t2\t3.5\tc");
+}
+
+enum class Level : std::uint8_t { low = 1, high = 200 };
+
+TEST(AppendText, enums_as_their_number) {
+  EXPECT_EQ(text(Level::high), "200");
+  EXPECT_EQ(text(std::pair(Level::low, 'x')), "1\tx");
+}
+
+TEST(AppendText, tuples_and_vectors_with_tabs_between) {
+  EXPECT_EQ(text(std::tuple(1, std::string("a"), 2.5)), "1\ta\t2.5");
+  EXPECT_EQ(text(std::tuple()), "");
+  EXPECT_EQ(text(std::vector{3, 1, 2}), "3\t1\t2");
+  EXPECT_EQ(text(std::vector<int>()), "");
+  EXPECT_EQ(text(std::vector<bool>{true, false}), "true\tfalse");
+}
+
+TEST(AppendText, whatever_is_inside_whatever) {
+  EXPECT_EQ(text(std::pair(std::tuple(1, std::vector{2, 3}), std::vector{std::tuple('x', 4)})),
+            "1\t2\t3\tx\t4");
+  EXPECT_EQ(text(std::vector{std::vector{Point{1, 2}}, std::vector{Point{3, 4}}}), "1/2\t3/4");
 }
 
 TEST(AppendText, takes_types_of_ones_own) {
