@@ -120,11 +120,17 @@ class Expansion {
     for (fs::directory_iterator each(directory, error), end; !error && each != end;
          each.increment(error)) {
       check_stop_();
-      if (each->is_symlink()) continue;
+      if (each->is_symlink() || is_spool(each->path())) continue;
       if (each->is_directory()) collect(each->path(), found);
       if (each->is_regular_file()) found.push_back(each->path().string());
     }
     if (error) throw unreadable(directory.string(), error.value());
+  }
+
+  // What was copied is input already; the copy may lie below a directory that is input too.
+  bool is_spool(const fs::path& path) const {
+    std::error_code error;
+    return !spool_.empty() && fs::equivalent(path, spool_, error);
   }
 
   void add_pattern(const std::string& pattern) {
@@ -140,7 +146,8 @@ class Expansion {
   }
 
   void spool(int from, const std::string& name) {
-    const fs::path path = spool_directory_() / fmt::format("input-{}", files_.size());
+    spool_ = spool_directory_();
+    const fs::path path = spool_ / fmt::format("input-{}", files_.size());
     const UniqueFd to = open_file(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
     std::vector<char> block(std::size_t{256} << 10U);
     std::uint64_t size = 0;
@@ -168,6 +175,7 @@ class Expansion {
 
   const std::function<const fs::path&()>& spool_directory_;
   const std::function<void()>& check_stop_;
+  fs::path spool_;  // empty until something was copied
   std::vector<InputFile> files_;
 };
 

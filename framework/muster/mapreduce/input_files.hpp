@@ -23,7 +23,8 @@ struct InputFile {
 ///   A name found in this way means that file, even if it is "-" or looks like a pattern itself;
 /// - "-" is standard input; it, pipes, character devices and files of /proc and /sys (whose size
 ///   says nothing) are copied to `spool_directory()` first, because a chunk may have to be read
-///   again. That function is called when needed only.
+///   again. That function is called when needed only; a directory met later that holds the copies
+///   does not stand for them as well.
 /// Throws Error(usage) for a missing input (with the closest name there is), a pattern without a
 /// match, or a file that cannot be opened; Error(io or no_space) if copying fails. It calls
 /// `check_stop`, which may throw, for every file it meets and several times a second while it waits

@@ -221,6 +221,17 @@ TEST_F(Inputs, standard_input_is_copied) {
   EXPECT_EQ(read_file(files[0].path), "from standard input");
 }
 
+TEST_F(Inputs, a_copy_below_a_directory_is_read_once) {
+  put("w/x");
+  fs::create_directory("w/spool");
+  const fs::path spool = fs::absolute("w/spool");
+  put("w/spool/lock");
+  const auto files = expand_inputs({"/dev/null", "w"}, [&]() -> const fs::path& { return spool; });
+  ASSERT_EQ(files.size(), 2U);
+  EXPECT_EQ(files[0].name, "/dev/null");
+  EXPECT_EQ(files[1].name, "w/x");
+}
+
 TEST_F(Inputs, character_devices_are_copied_too) {
   const auto files = expand({"/dev/null"});
   ASSERT_EQ(files.size(), 1U);
