@@ -113,6 +113,11 @@ void PartWriter::write(std::string_view text, const muster_line_extent* lines,
   }
   if (count == 0) return;
   if (format_ == PartFormat::framed) {
+    if (text.size() > frame_bytes_max) {
+      throw Error(ErrorCode::limit,
+                  fmt::format("a line of the result is longer than {} bytes", frame_bytes_max),
+                  "with -o it may have 4 GiB");
+    }
     const std::string_view extents = raw_bytes(lines, count);
     const FrameHeader header{count, text.size(), frame_checksum(extents, text)};
     write_all(fd_.get(), raw_bytes(&header, 1), path_);

@@ -31,7 +31,8 @@ class PartWriter {
  public:
   PartWriter(std::filesystem::path path, PartFormat format, bool lasting);
 
-  /// Whole lines, in order. For framed parts the extents must cover the text.
+  /// Whole lines, in order. For framed parts the extents must cover the text, and more than 1 GiB
+  /// at a time, which a single line may be, throws Error(limit).
   void write(std::string_view text, const muster_line_extent* lines, std::uint64_t count);
   /// fsyncs a part that is to last.
   PartTotals finish();

@@ -57,6 +57,10 @@ void RunWriter::append(std::string_view bytes) {
 }
 
 void RunWriter::write(std::uint32_t partition, std::string_view block, std::uint64_t records) {
+  if (block.size() > block_bytes_max) {
+    throw Error(ErrorCode::limit,
+                fmt::format("a key with its value takes more than {} bytes", block_bytes_max));
+  }
   blocks_.push_back({partition, offset_, block.size(), records, checksum(block)});
   append(block);
 }

@@ -30,6 +30,7 @@ class RunWriter {
  public:
   explicit RunWriter(std::filesystem::path path);
 
+  /// Throws Error(limit) for a block above 1 GiB, which a single large record may be.
   void write(std::uint32_t partition, std::string_view block, std::uint64_t records);
   /// Writes index and trailer; nothing may be written after it.
   void finish();

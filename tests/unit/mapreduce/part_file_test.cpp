@@ -12,6 +12,8 @@
 #include <muster/base/temp_dir.hpp>
 #include <muster/mapreduce/part_file.hpp>
 
+#include "support/untouched_memory.hpp"
+
 namespace muster::mapreduce {
 namespace {
 
@@ -217,6 +219,19 @@ TEST_F(PartFile, merging_more_parts_than_files_may_be_open) {
   }
   ::setrlimit(RLIMIT_NOFILE, &before);
   EXPECT_TRUE(out == expected) << out.substr(0, 200);
+}
+
+// What the reader would refuse as damaged must not be written in the first place.
+TEST_F(PartFile, a_line_that_could_not_be_read_is_not_written) {
+  const testing::UntouchedMemory memory((std::size_t{1} << 30U) + 1);
+  const muster_line_extent extent{1, static_cast<std::uint32_t>(memory.text().size())};
+  PartWriter writer(path(0), PartFormat::framed, false);
+  try {
+    writer.write(memory.text(), &extent, 1);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::limit);
+  }
 }
 
 }  // namespace

@@ -10,6 +10,8 @@
 #include <muster/base/temp_dir.hpp>
 #include <muster/mapreduce/run_file.hpp>
 
+#include "support/untouched_memory.hpp"
+
 namespace muster::mapreduce {
 namespace {
 
@@ -149,6 +151,18 @@ TEST_F(RunFile, errors_name_the_file) {
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::no_space);
+  }
+}
+
+// What the reader would refuse as damaged must not be written in the first place.
+TEST_F(RunFile, a_block_that_could_not_be_read_is_not_written) {
+  const testing::UntouchedMemory memory((std::size_t{1} << 30U) + 1);
+  RunWriter writer(path());
+  try {
+    writer.write(0, memory.text(), 1);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::limit);
   }
 }
 
