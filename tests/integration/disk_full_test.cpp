@@ -31,7 +31,7 @@ class DiskFull : public MusterTest {
         run(shell(fmt::format("exec {} sh -c 'mount -t tmpfs -o size=1m none small || exit 99; "
                               "\"$MUSTER\" run {}; code=$?; ls -A small > left; exit $code'",
                               unshare_, arguments)));
-    expect_error(result, 1, {"error: ", "No space left on device", where});
+    expect_error(result, 1, {"error: ", "No space left on device", where, "hint: make room"});
     EXPECT_EQ(read(path("left")), "");
     EXPECT_EQ(names_in(work()), (std::vector<std::string>{"left", "small", "text"}));
   }

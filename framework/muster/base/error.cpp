@@ -39,7 +39,8 @@ std::string_view to_string(ErrorCode code) noexcept {
 Error system_error(int errnum, std::string_view what) {
   const bool full = errnum == ENOSPC || errnum == EDQUOT;
   return Error(full ? ErrorCode::no_space : ErrorCode::io,
-               std::string(what) + ": " + std::generic_category().message(errnum));
+               std::string(what) + ": " + std::generic_category().message(errnum),
+               full ? "make room there, or use another file system" : "");
 }
 
 void assert_failed(const char* condition, const char* file, int line) noexcept {

@@ -42,7 +42,7 @@ class Error : public std::runtime_error {
 };
 
 /// An Error for a failed system call: "<what>: <text of errnum>", with the code that fits errnum
-/// (ENOSPC and EDQUOT are no_space, everything else is io).
+/// (ENOSPC and EDQUOT are no_space, with a hint; everything else is io).
 Error system_error(int errnum, std::string_view what);
 
 }  // namespace muster

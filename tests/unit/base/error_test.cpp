@@ -32,7 +32,9 @@ TEST(Error, every_code_has_a_name_of_its_own) {
 TEST(SystemError, tells_a_full_file_system_from_other_failures) {
   EXPECT_EQ(system_error(ENOSPC, "w").code(), ErrorCode::no_space);
   EXPECT_EQ(system_error(EDQUOT, "w").code(), ErrorCode::no_space);
+  EXPECT_NE(system_error(ENOSPC, "w").hint(), "");
   EXPECT_EQ(system_error(EIO, "w").code(), ErrorCode::io);
+  EXPECT_EQ(system_error(EIO, "w").hint(), "");
   EXPECT_STREQ(system_error(ENOENT, "cannot open 'x'").what(),
                "cannot open 'x': No such file or directory");
 }
