@@ -23,6 +23,7 @@ namespace {
 
 struct RunOptions {
   jobs::JobSpec spec;
+  unsigned workers = 0;  // none given: the usable CPUs
   bool dry_run = false;
 };
 
@@ -70,6 +71,14 @@ void print_help(const po::options_description& options) {
             << shown;
 }
 
+unsigned parse_workers(const std::string& text) {
+  constexpr unsigned workers_max = 4096;  // what ProcessPoolExecutor takes
+  const unsigned workers = parse_count(text, "--workers");
+  if (workers <= workers_max) return workers;
+  throw Error(ErrorCode::usage, fmt::format("{} processes are too many", workers),
+              fmt::format("give 1 to {}", workers_max));
+}
+
 RunOptions read_options(const po::variables_map& values) {
   using Texts = std::vector<std::string>;
   const auto text = [&](const char* name) { return values[name].as<std::string>(); };
@@ -89,7 +98,7 @@ RunOptions read_options(const po::variables_map& values) {
   }
   if (values.count("output") != 0) spec.output = text("output");
   if (spec.output && spec.output->empty()) throw Error(ErrorCode::usage, "--output is empty");
-  if (values.count("workers") != 0) spec.workers = parse_count(text("workers"), "--workers");
+  if (values.count("workers") != 0) out.workers = parse_workers(text("workers"));
   if (values.count("partitions") != 0) {
     spec.partitions = parse_count(text("partitions"), "--partitions");
   }
@@ -122,8 +131,7 @@ int run_job(const RunOptions& options, JobView& view, const StopSignals& signals
       if (signals.received() != 0) throw Error(ErrorCode::cancelled, "cancelled");
     });
   };
-  jobs::check_workers(options.spec.workers);
-  ProcessPoolExecutor pool({.max_workers = options.spec.workers, .prefetch = 0});
+  ProcessPoolExecutor pool({.max_workers = options.workers, .prefetch = 0});
   jobs::LocalJobs local(pool, view, signals.token());
   if (options.dry_run) {
     local.explain(options.spec, [&](const jobs::Plan& plan) { write(view.explain(plan)); });

@@ -17,7 +17,6 @@ struct JobSpec {
   std::vector<plugin::Setting> settings;
   std::optional<std::filesystem::path> output;  ///< none: the result goes to a stream
   bool overwrite = false;
-  unsigned workers = 0;                       ///< task processes; 0: the usable CPUs
   std::optional<std::uint32_t> partitions;    ///< none: from the size of the input
   std::optional<std::uint64_t> chunk_bytes;   ///< none: guided sizes
   std::optional<std::uint64_t> memory_bytes;  ///< for each process; none: a share of the machine's

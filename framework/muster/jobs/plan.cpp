@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <muster/base/cpu_count.hpp>
 #include <muster/base/error.hpp>
 #include <muster/base/memory.hpp>
 #include <muster/jobs/plan.hpp>
@@ -13,7 +12,6 @@
 namespace muster::jobs {
 namespace {
 
-constexpr unsigned workers_max = 4096;  // what ProcessPoolExecutor takes
 constexpr std::uint32_t partitions_max = 65536;
 
 std::uint32_t choose_partitions(const JobSpec& spec, std::uint64_t input_bytes, unsigned workers) {
@@ -31,11 +29,6 @@ std::uint32_t choose_partitions(const JobSpec& spec, std::uint64_t input_bytes, 
   if (input_bytes <= small_bytes) return 1;
   const std::uint64_t wanted = std::max<std::uint64_t>(workers, input_bytes / partition_bytes);
   return static_cast<std::uint32_t>(std::min<std::uint64_t>(wanted, 1024));
-}
-
-unsigned choose_workers(const JobSpec& spec) {
-  check_workers(spec.workers);
-  return spec.workers == 0 ? usable_cpus() : spec.workers;
 }
 
 std::uint64_t choose_memory(const JobSpec& spec, unsigned workers) {
@@ -95,12 +88,6 @@ ResolvedTask search_task(const std::string& task, const std::vector<std::filesys
 
 }  // namespace
 
-void check_workers(unsigned workers) {
-  if (workers <= workers_max) return;
-  throw Error(ErrorCode::usage, fmt::format("{} processes are too many", workers),
-              fmt::format("give 1 to {}", workers_max));
-}
-
 ResolvedTask resolve_task(const std::string& name,
                           const std::vector<std::filesystem::path>& plugin_directories,
                           const PluginInspector& inspector) {
@@ -119,10 +106,10 @@ ResolvedTask resolve_task(const std::string& name,
   return out;
 }
 
-Plan make_plan(const JobSpec& spec, const PluginInspector& inspector,
+Plan make_plan(const JobSpec& spec, unsigned workers, const PluginInspector& inspector,
                const std::function<const std::filesystem::path&()>& spool_directory) {
   Plan plan;
-  plan.workers = choose_workers(spec);
+  plan.workers = workers;
   plan.memory_bytes = choose_memory(spec, plan.workers);
   const ResolvedTask resolved = resolve_task(spec.task, spec.plugin_directories, inspector);
   plan.info = resolved.task;

@@ -24,15 +24,12 @@ struct Plan {
   std::vector<mapreduce::InputFile> files;
   std::vector<mapreduce::Chunk> chunks;
   std::uint64_t input_bytes = 0;
-  std::uint32_t partitions = 1;  ///< of the reduce stage; a map-only job has none
-  unsigned workers = 1;
-  std::uint64_t memory_bytes = 0;  ///< for each task process
+  std::uint32_t partitions = 1;    ///< of the reduce stage; a map-only job has none
+  unsigned workers = 1;            ///< task processes
+  std::uint64_t memory_bytes = 0;  ///< for each of them
 
   bool map_only() const noexcept { return info.kind == plugin::TaskKind::map; }
 };
-
-/// Throws Error(usage) for more task processes than a pool can have. 0 is for choosing.
-void check_workers(unsigned workers);
 
 /// What planning needs from outside. Describing a plugin and checking that its task accepts the
 /// settings run plugin code, so both happen in a task process.
@@ -42,9 +39,10 @@ struct PluginInspector {
   std::function<void()> check_stop = [] {};  ///< throws Error(cancelled) if the plan is not wanted
 };
 
-/// Throws Error(usage) for whatever in the spec does not fit, Error(plugin) for a bad plugin,
-/// Error(io or no_space) if standard input cannot be copied to `spool_directory()`.
-Plan make_plan(const JobSpec& spec, const PluginInspector& inspector,
+/// `workers` is how many task processes there are, at least 1: chunks and memory are shared out
+/// among so many. Throws Error(usage) for whatever in the spec does not fit, Error(plugin) for a
+/// bad plugin, Error(io or no_space) if standard input cannot be copied to `spool_directory()`.
+Plan make_plan(const JobSpec& spec, unsigned workers, const PluginInspector& inspector,
                const std::function<const std::filesystem::path&()>& spool_directory);
 
 observe::JobPlanned describe(const Plan& plan);

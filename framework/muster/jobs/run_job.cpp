@@ -58,7 +58,7 @@ JobReport LocalJobs::run(const JobSpec& spec,
   if (spec.output) output.emplace(*spec.output, spec.overwrite);
   const TempDir temp(spec.temp_parent);
   const auto spool = [&]() -> const std::filesystem::path& { return temp.path(); };
-  const Plan plan = make_plan(spec, pool_inspector(pool_, stop_), spool);
+  const Plan plan = make_plan(spec, pool_.max_workers(), pool_inspector(pool_, stop_), spool);
   observer_.planned(describe(plan));
 
   JobData data;
@@ -86,7 +86,7 @@ void LocalJobs::explain(const JobSpec& spec, const std::function<void(const Plan
     if (!temp) temp.emplace(spec.temp_parent);
     return temp->path();
   };
-  visit(make_plan(spec, pool_inspector(pool_, stop_), spool));
+  visit(make_plan(spec, pool_.max_workers(), pool_inspector(pool_, stop_), spool));
 }
 
 }  // namespace muster::jobs

@@ -40,7 +40,6 @@ class Planning : public ::testing::Test {
     };
     spec_.task = plugin().string() + ":count";
     spec_.inputs = {input("a", 1000)};
-    spec_.workers = 3;
   }
 
   fs::path plugin() const { return scratch_.path() / "text.so"; }
@@ -52,7 +51,7 @@ class Planning : public ::testing::Test {
     return path.string();
   }
   Plan plan() {
-    return make_plan(spec_, inspector_, [this]() -> const fs::path& { return scratch_.path(); });
+    return make_plan(spec_, 3, inspector_, [this]() -> const fs::path& { return scratch_.path(); });
   }
   Error refusal() {
     try {
@@ -94,10 +93,9 @@ TEST_F(Planning, makes_everything_definite) {
 }
 
 TEST_F(Planning, fills_in_defaults) {
-  spec_.workers = 0;
   const Plan made = plan();
   EXPECT_EQ(made.task.settings.at(0).value, "a");
-  EXPECT_GE(made.workers, 1U);
+  EXPECT_EQ(made.workers, 3U);
   EXPECT_GE(made.memory_bytes, 64 * mebi);
   EXPECT_LE(made.memory_bytes, 2048 * mebi);
 }
@@ -151,9 +149,6 @@ TEST_F(Planning, refuses_numbers_out_of_range) {
   EXPECT_EQ(refusal().code(), ErrorCode::usage);
   spec_.partitions = 65536;
   EXPECT_EQ(plan().partitions, 65536U);
-  spec_.partitions.reset();
-  spec_.workers = 4097;
-  EXPECT_EQ(refusal().code(), ErrorCode::usage);
 }
 
 // A caller of the library has no command line in front of it that refuses this.
