@@ -222,9 +222,8 @@ class ReduceHost : public HostSide {
 
   ReduceResult finish(const muster_counts& counts) {
     if (counts.records_in != records_) {
-      throw Error(ErrorCode::corrupt,
-                  fmt::format("partition {}: {} records were stored, {} were reduced",
-                              request_.partition, records_, counts.records_in));
+      throw Error(ErrorCode::corrupt, fmt::format("{} records were stored, {} were reduced",
+                                                  records_, counts.records_in));
     }
     return {counts.records_in, part_.finish()};
   }

@@ -35,11 +35,12 @@ void for_each_encoded(const muster_reduce_host& host, Visit&& visit, BlockDone&&
   }
 }
 
+/// The host knows which partition it is, and says so.
 inline Error too_large_partition(const muster_reduce_host& host) {
-  return Error(ErrorCode::limit,
-               "partition " + std::to_string(host.partition) + " does not fit into " +
-                   std::to_string(host.memory_bytes >> 20U) + " MiB of memory",
-               "raise --partitions, or --memory");
+  return Error(
+      ErrorCode::limit,
+      "it does not fit into " + std::to_string(host.memory_bytes >> 20U) + " MiB of memory",
+      "raise --partitions, or --memory");
 }
 
 /// The texts of keys. A string key is its own text; others are decoded and written out.

@@ -128,7 +128,7 @@ TEST(ReduceCombining, stops_at_the_memory_limit_and_says_what_to_do) {
   ReduceHost host(blocks, 1U << 20U);
   const Error error = error_of([&] { reduce_combining(Sum(), host.raw()); });
   EXPECT_EQ(error.code(), ErrorCode::limit);
-  EXPECT_STREQ(error.what(), "partition 5 does not fit into 1 MiB of memory");
+  EXPECT_STREQ(error.what(), "it does not fit into 1 MiB of memory");
   EXPECT_NE(error.hint().find("--partitions"), std::string::npos);
   EXPECT_EQ(host.output, "");
 }
