@@ -176,7 +176,7 @@ TEST_F(Report, ADryRunPrintsThePlanAndWritesNothing) {
       muster({"run", "wordcount", "--dry-run", "--chunk-size", "4", "--partitions", "5", "-j", "3",
               "--set", "case=lower", "text", "-o", "out"});
   expect_ok(result);
-  for (const char* each : {"wordcount", "case=lower", "8 B in 1 files", "partitions  5",
+  for (const char* each : {"wordcount", "case=lower", "8 B in 1 file\n", "partitions  5",
                            "chunks      2", "'text' from byte 4", "processes   3"}) {
     EXPECT_NE(result.out.find(each), std::string::npos) << each << "\n" << result.text();
   }

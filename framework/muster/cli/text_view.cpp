@@ -13,10 +13,14 @@
 namespace muster::cli {
 namespace {
 
+// "1 file", "2,000 files"
+std::string counted(std::uint64_t count, std::string_view thing) {
+  return fmt::format("{} {}{}", format_count(count), thing, count == 1 ? "" : "s");
+}
+
 std::string chunk_sizes(const observe::JobPlanned& plan) {
   if (plan.chunks == 0) return "no chunks: the input is empty";
-  const std::string count =
-      fmt::format("{} chunk{}", format_count(plan.chunks), plan.chunks == 1 ? "" : "s");
+  const std::string count = counted(plan.chunks, "chunk");
   if (plan.chunk_bytes_largest == plan.chunk_bytes_smallest) {
     return fmt::format("{} of {}", count, format_bytes(plan.chunk_bytes_largest));
   }
@@ -89,9 +93,9 @@ class TextView final : public JobView {
       out += fmt::format("setting     {}={}\n", each.name, each.value);
     }
     out += fmt::format(
-        "input       {} in {} files\nprocesses   {}, {} of memory each\n"
+        "input       {} in {}\nprocesses   {}, {} of memory each\n"
         "partitions  {}\nchunks      {}\n",
-        format_bytes(summary.input_bytes), format_count(summary.files), plan.workers,
+        format_bytes(summary.input_bytes), counted(summary.files, "file"), plan.workers,
         format_bytes(plan.memory_bytes), summary.partitions, plan.chunks.size());
     for (std::size_t i = 0; i < std::min(plan.chunks.size(), chunks_shown); ++i) {
       const mapreduce::Chunk& chunk = plan.chunks[i];
@@ -109,12 +113,12 @@ class TextView final : public JobView {
   void succeeded(const jobs::JobReport& report, const std::string& output) override {
     if (options_.quiet) return;
     if (options_.verbose) print_stages(report);
-    std::string where = output.empty() ? std::string()
-                                       : fmt::format("{} ({} file{}, {}), ", output, report.parts,
-                                                     report.parts == 1 ? "" : "s",
-                                                     format_bytes(report.result_bytes));
-    line(fmt::format("done    in {}, {} lines, {}{} retr{}", format_duration(report.elapsed),
-                     format_count(report.records), where, report.retries,
+    std::string where = output.empty()
+                            ? std::string()
+                            : fmt::format("{} ({}, {}), ", output, counted(report.parts, "file"),
+                                          format_bytes(report.result_bytes));
+    line(fmt::format("done    in {}, {}, {}{} retr{}", format_duration(report.elapsed),
+                     counted(report.records, "line"), where, report.retries,
                      report.retries == 1 ? "y" : "ies"));
   }
 
@@ -128,7 +132,7 @@ class TextView final : public JobView {
  private:
   void print_stages(const jobs::JobReport& report) {
     for (const jobs::StageReport& each : report.stages) {
-      line(fmt::format("stage   {}: {} chunks, {}, {}", each.name, each.chunks,
+      line(fmt::format("stage   {}: {}, {}, {}", each.name, counted(each.chunks, "chunk"),
                        format_bytes(each.bytes), format_duration(each.elapsed)));
     }
   }
