@@ -109,6 +109,18 @@ constexpr void assert_sendable_call() {
   if constexpr (!ResultCodec<Result>::is_sendable) assert_sendable<Result>();
 }
 
+/// Whether T can be copied: std::is_copy_constructible says so of every vector, whatever is in it.
+template <class T>
+inline constexpr bool is_copyable = std::is_copy_constructible_v<T>;
+template <class T>
+requires requires { typename T::value_type; }
+inline constexpr bool is_copyable<T> =
+    std::is_copy_constructible_v<T> && is_copyable<typename T::value_type>;
+template <class... T>
+inline constexpr bool is_copyable<std::tuple<T...>> = (is_copyable<T> && ...);
+template <class A, class B>
+inline constexpr bool is_copyable<std::pair<A, B>> = is_copyable<A>&& is_copyable<B>;
+
 struct NoStopSource {};
 
 /// One call of `F` with copies of `A...`, which are moved into it.
@@ -117,8 +129,7 @@ class Task final : public SharedState<StoredType<TaskResultType<F, A...>>>, publ
   using Result = TaskResultType<F, A...>;
   using Remote = RemoteInvocation<F, A...>;
   static constexpr bool stoppable = TakesStopToken<F, A...>;
-  static constexpr bool copyable =
-      std::is_copy_constructible_v<F> && (std::is_copy_constructible_v<A> && ...);
+  static constexpr bool copyable = is_copyable<F> && (is_copyable<A> && ...);
 
  public:
   template <class Function, class... Arguments>

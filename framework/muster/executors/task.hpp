@@ -139,7 +139,6 @@ class TaskBase {
   }
   bool is_watched() const noexcept { return extras_ != nullptr && extras_->watches != nullptr; }
 
-  TaskBase* next = nullptr;
   std::uint64_t sequence = 0;
   std::atomic<TaskHome*> home{nullptr};
   int priority = 0;

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include <muster/base/assert.hpp>
 #include <muster/executors/task_queue.hpp>
 
 namespace muster::detail {
@@ -22,9 +23,7 @@ void TaskQueue::push(TaskPtr task) {
     others_.push_back({static_cast<std::int64_t>(pushed_) - earlier, added});
     std::push_heap(others_.begin(), others_.end());
   } else {
-    added->next = nullptr;
-    (last_ != nullptr ? last_->next : first_) = added;
-    last_ = added;
+    in_order_.push_back(added);
   }
   task.release();
   ++pushed_;
@@ -33,17 +32,23 @@ void TaskQueue::push(TaskPtr task) {
 
 void TaskQueue::push_front(TaskPtr task) {
   task->sequence = 0;
-  task->next = first_;
-  if (last_ == nullptr) last_ = task.get();
-  first_ = task.release();
+  in_order_.push_front(task.get());
+  task.release();
   ++size_;
 }
 
 TaskBase* TaskQueue::pop_first() noexcept {
-  TaskBase* const taken = first_;
-  first_ = taken->next;
-  if (first_ == nullptr) last_ = nullptr;
+  TaskBase* const taken = in_order_.front();
+  in_order_.pop_front();
   return taken;
+}
+
+void TaskQueue::pop_many(TaskBase** out, std::size_t count) noexcept {
+  MUSTER_ASSERT(others_.empty() && count <= size_);
+  const auto end = in_order_.begin() + static_cast<std::ptrdiff_t>(count);
+  std::copy(in_order_.begin(), end, out);
+  in_order_.erase(in_order_.begin(), end);
+  size_ -= count;
 }
 
 TaskPtr TaskQueue::pop() {
@@ -51,7 +56,8 @@ TaskPtr TaskQueue::pop() {
   --size_;
   const bool ordered_first =
       !others_.empty() &&
-      (first_ == nullptr || others_.front().place < static_cast<std::int64_t>(first_->sequence));
+      (in_order_.empty() ||
+       others_.front().place < static_cast<std::int64_t>(in_order_.front()->sequence));
   if (!ordered_first) return TaskPtr(pop_first());
   std::pop_heap(others_.begin(), others_.end());
   TaskBase* const taken = others_.back().task;

@@ -263,11 +263,12 @@ bool SharedStateBase::await_done(std::optional<Duration> timeout) {
   const std::optional<TimePoint> deadline = deadline_after(timeout);
   if (WaitHelper::of_this_thread() != nullptr) return await_helping(deadline);
   lend_thread(deadline);
-  return sleep_until_done(deadline);
+  return spin_until_done() || sleep_until_done(deadline);
 }
 
 bool SharedStateBase::await_helping(std::optional<TimePoint> deadline) {
-  if (run_here()) return true;
+  // Telling the pool costs a lock, and perhaps a thread is started: not for a short wait.
+  if (run_here() || spin_until_done()) return true;
   WaitHelper& helper = *WaitHelper::of_this_thread();
   helper.before_wait(this);
   lend_thread(deadline);
@@ -286,10 +287,13 @@ void SharedStateBase::lend_thread(std::optional<TimePoint> deadline) {
   if (control != nullptr) control->lend_thread(*this, deadline);
 }
 
-bool SharedStateBase::sleep_until_done(std::optional<TimePoint> deadline) noexcept {
+bool SharedStateBase::spin_until_done() noexcept {
   static const bool spin_pays = usable_cpus() > 1;
   thread_local AdaptiveSpin spin(spin_pays);
-  if (spin.until([this] { return done(); })) return true;
+  return spin.until([this] { return done(); });
+}
+
+bool SharedStateBase::sleep_until_done(std::optional<TimePoint> deadline) noexcept {
   // Without a deadline for ever, as asked: the promise completes it, or its destructor.
   while (!deadline || Clock::now() < *deadline) {
     const std::uint32_t seen = word_.load(std::memory_order_acquire);

@@ -251,6 +251,7 @@ class SharedStateBase {
 
   bool await_helping(std::optional<TimePoint> deadline);
   void lend_thread(std::optional<TimePoint> deadline);
+  bool spin_until_done() noexcept;
   bool sleep_until_done(std::optional<TimePoint> deadline) noexcept;
   void lock() noexcept;
   void unlock() noexcept;

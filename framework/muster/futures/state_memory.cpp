@@ -1,7 +1,8 @@
+#include <algorithm>
 #include <array>
 #include <mutex>
 #include <new>
-#include <utility>
+#include <vector>
 
 #include <muster/futures/state_memory.hpp>
 
@@ -26,59 +27,37 @@ constexpr std::size_t magazine_blocks = 64;
 
 constexpr std::size_t class_of(std::size_t size) { return (size + granule - 1) / granule - 1; }
 
-struct Block {
-  Block* next;           // in its magazine
-  Block* next_magazine;  // in the depot; of a magazine's first block only
-};
-
-// A stack of blocks.
-struct Magazine {
-  Block* top = nullptr;
-  std::size_t count = 0;
-
-  void push(void* memory) noexcept {
-    top = ::new (memory) Block{top, nullptr};
-    ++count;
-  }
-  void* pop() noexcept {
-    Block* block = top;
-    top = block->next;
-    --count;
-    return block;
-  }
-};
-
-// Magazines of one size that no thread holds. Full ones but for those that ended threads left.
+// Blocks of one size that no thread holds. Lists of them lie outside of the blocks: a list through
+// blocks that another core wrote last would be walked at the speed of its caches.
 class Depot {
  public:
-  // Nothing in the depot: blocks from a fresh slab.
-  Magazine take(std::size_t block_bytes) {
-    {
-      const std::lock_guard lock(mutex_);
-      if (first_ != nullptr) {
-        Block* block = std::exchange(first_, first_->next_magazine);
-        Magazine out{block, 0};
-        for (; block != nullptr; block = block->next) ++out.count;
-        return out;
-      }
-    }
-    Magazine fresh;
-    auto* slab = static_cast<char*>(::operator new (slab_bytes, std::align_val_t{granule}));
-    for (std::size_t at = slab_bytes / block_bytes; at > 0; --at) {
-      fresh.push(slab + (at - 1) * block_bytes);
-    }
-    return fresh;
+  // Gives `count` blocks, of a fresh slab if there are too few.
+  void take(void** out, std::size_t count, std::size_t block_bytes) {
+    const std::lock_guard lock(mutex_);
+    while (free_.size() < count) carve_slab(block_bytes);
+    const auto begin = free_.end() - static_cast<std::ptrdiff_t>(count);
+    std::copy(begin, free_.end(), out);
+    free_.erase(begin, free_.end());
   }
 
-  void give(Magazine magazine) noexcept {
-    if (magazine.top == nullptr) return;
+  // Blocks that take() gave: there is room for them.
+  void give(void* const* blocks, std::size_t count) noexcept {
     const std::lock_guard lock(mutex_);
-    magazine.top->next_magazine = std::exchange(first_, magazine.top);
+    free_.insert(free_.end(), blocks, blocks + count);
   }
 
  private:
+  void carve_slab(std::size_t block_bytes) {
+    const std::size_t count = slab_bytes / block_bytes;
+    if (free_.capacity() < carved_ + count) free_.reserve(2 * (carved_ + count));
+    auto* slab = static_cast<char*>(::operator new (slab_bytes, std::align_val_t{granule}));
+    for (std::size_t at = count; at > 0; --at) free_.push_back(slab + (at - 1) * block_bytes);
+    carved_ += count;
+  }
+
   std::mutex mutex_;
-  Block* first_ = nullptr;
+  std::vector<void*> free_;  // with room for all that were carved
+  std::size_t carved_ = 0;
 };
 
 // Never destroyed: futures may end after all static objects have.
@@ -90,37 +69,44 @@ std::array<Depot, class_count>& depots() {
 // Trivially destructible, so that it may be read by what a thread destroys after its cache.
 thread_local bool cache_ended = false;
 
-// What one thread holds of each size: the magazine it works on, and a full one.
+// What one thread holds of each size: up to two magazines.
 class ThreadCache {
  public:
   ~ThreadCache() {
-    for (std::size_t i = 0; i < class_count; ++i) {
-      depots()[i].give(held_[i].first);
-      depots()[i].give(held_[i].second);
-    }
+    for (std::size_t i = 0; i < class_count; ++i) depots()[i].give(held_[i].blocks, held_[i].count);
     cache_ended = true;
   }
 
   void* allocate(std::size_t index) {
-    auto& [work, spare] = held_[index];
-    if (work.count == 0) {
-      std::swap(work, spare);
-      if (work.count == 0) work = depots()[index].take((index + 1) * granule);
+    Held& held = held_[index];
+    if (held.count == 0) {
+      depots()[index].take(held.blocks, magazine_blocks, (index + 1) * granule);
+      held.count = magazine_blocks;
     }
-    return work.pop();
+    void* const block = held.blocks[--held.count];
+    // Those that come next were mostly written by another core last.
+    if (held.count >= prefetched) __builtin_prefetch(held.blocks[held.count - prefetched], 1);
+    return block;
   }
 
   void release(void* memory, std::size_t index) noexcept {
-    auto& [work, spare] = held_[index];
-    if (work.count >= magazine_blocks) {
-      if (spare.count != 0) depots()[index].give(std::exchange(spare, {}));
-      std::swap(work, spare);
+    Held& held = held_[index];
+    if (held.count == 2 * magazine_blocks) {
+      held.count = magazine_blocks;
+      depots()[index].give(held.blocks + magazine_blocks, magazine_blocks);
     }
-    work.push(memory);
+    held.blocks[held.count++] = memory;
   }
 
  private:
-  std::array<std::pair<Magazine, Magazine>, class_count> held_;
+  static constexpr std::size_t prefetched = 4;
+
+  struct Held {
+    std::size_t count;
+    void* blocks[2 * magazine_blocks];
+  };
+
+  Held held_[class_count] = {};
 };
 
 thread_local ThreadCache cache;
@@ -131,9 +117,8 @@ void* allocate_state(std::size_t size) {
   if (MUSTER_PLAIN_STATES == 1 || size > state_block_bytes_max) return ::operator new(size);
   const std::size_t index = class_of(size);
   if (!cache_ended) return cache.allocate(index);
-  Magazine one = depots()[index].take((index + 1) * granule);
-  void* memory = one.pop();
-  depots()[index].give(one);
+  void* memory = nullptr;
+  depots()[index].take(&memory, 1, (index + 1) * granule);
   return memory;
 }
 
@@ -147,9 +132,7 @@ void release_state(void* memory, std::size_t size) noexcept {
     cache.release(memory, index);
     return;
   }
-  Magazine one;
-  one.push(memory);
-  depots()[index].give(one);
+  depots()[index].give(&memory, 1);
 }
 
 }  // namespace muster::detail

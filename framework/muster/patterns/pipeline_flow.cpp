@@ -116,7 +116,7 @@ void PipelineFlow::make_room_before(std::size_t number) {
 // whoever waits for it would wait for ever.
 void PipelineFlow::start(PipelineItems::iterator item) noexcept {
   const PipelineStage& at = stage(item->stage);
-  if (item->stage == 0 && item->ticket != nullptr) item->ticket->started();
+  if (item->stage == 0 && item->ticket != nullptr) item->ticket->begin();
   std::any task;
   try {
     task = at.submit(item->value);

@@ -2,7 +2,7 @@
 
 namespace muster::detail {
 
-bool PipelineTicket::cancel_task(TaskId /*task*/) { return flow_->cancel(*this); }
+bool PipelineTicket::cancel(SharedStateBase& /*work*/) { return flow_->cancel(*this); }
 
 void PipelineSubmissions::submit(std::any input, std::shared_ptr<PipelineTicket> ticket) {
   PipelineItems item(1);

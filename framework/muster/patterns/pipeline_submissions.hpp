@@ -14,15 +14,15 @@ namespace muster::detail {
 class PipelineSubmissions;
 
 /// The promise for what becomes of one item, and who is asked when its future is cancelled.
-class PipelineTicket : public CancelHandler {
+class PipelineTicket : public WorkControl {
  public:
-  virtual void started() = 0;
+  virtual void begin() = 0;
   /// The item is at its end: `value` is the last stage's future, if there is no error.
   virtual void finish(const PipelineItem& item) noexcept = 0;
   virtual void finish_cancelled() = 0;
 
-  bool cancel_task(TaskId task) override;
-  bool task_started(TaskId /*task*/) override { return false; }
+  bool cancel(SharedStateBase& work) override;
+  bool started(SharedStateBase& /*work*/) override { return false; }
 
  private:
   friend class PipelineSubmissions;
@@ -56,12 +56,12 @@ class TypedPipelineTicket final : public PipelineTicket {
  public:
   static std::pair<std::shared_ptr<PipelineTicket>, Future<Out>> make() {
     auto made = std::make_shared<TypedPipelineTicket>();
-    made->promise_.on_cancel(made, TaskId{});
+    made->promise_.on_cancel(made);
     Future<Out> future = made->promise_.future();
     return {std::move(made), std::move(future)};
   }
 
-  void started() override { promise_.set_running(); }
+  void begin() override { promise_.set_running(); }
   void finish_cancelled() override { promise_.set_cancelled().run(); }
   void finish(const PipelineItem& item) noexcept override {
     if (item.error != nullptr) {

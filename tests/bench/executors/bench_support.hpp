@@ -45,8 +45,9 @@ class Tally {
     return sum;
   }
 
-  /// Sleeps between looks, so that the workers have both processors. Ends when the work does.
+  /// Sleeps between looks, so that the workers have both processors.
   static void await(std::int64_t wanted) {
+    // bounded poll: it ends when the tasks have, and run.sh bounds the program's time
     while (total() < wanted) std::this_thread::sleep_for(std::chrono::microseconds(50));
   }
 
@@ -98,7 +99,7 @@ template <class Call>
 void time_after_nap(benchmark::State& state, Call&& call) {
   Samples samples;
   for (auto _ : state) {
-    std::this_thread::sleep_for(nap);
+    std::this_thread::sleep_for(nap);  // bounded poll: no wait for anything, but what is measured
     const auto begin = Samples::Clock::now();
     call();
     const auto time = Samples::Clock::now() - begin;

@@ -1,7 +1,7 @@
 """Runs the executors' benchmarks in turns and prints how the contenders compare; see run.sh.
 
-A run is one pass over all programs, so that what else goes on meets all contenders alike; what counts
-is the median over the runs. Memory is measured once, each figure in a process of its own.
+A run is one pass over all programs, so that what else goes on meets all contenders alike; what
+counts is the median over the runs. Memory is measured once, each figure in a process of its own.
 """
 
 import json
@@ -66,7 +66,7 @@ def run_program(command):
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                           timeout=PROGRAM_SECONDS_MAX, check=False)
     if done.returncode != 0:
-        raise SystemExit(f"{' '.join(command)} failed with status {done.returncode}:\n{done.stderr}")
+        raise SystemExit(f"{' '.join(command)} failed, {done.returncode}:\n{done.stderr}")
     return done.stdout
 
 

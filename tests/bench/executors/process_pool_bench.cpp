@@ -102,6 +102,7 @@ std::atomic<std::uint32_t>* gate = nullptr;
 
 int hold(int value) {
   while (gate->load(std::memory_order_acquire) == 0) {
+    // bounded poll: until the backlog is there, or the pool kills this process
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   return value;

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Holds the thread pool and the process pool against other libraries and against single-purpose code.
+# Holds the thread pool and the process pool against other libraries and single-purpose code.
 #
 #   tests/bench/executors/run.sh BUILD_DIR [RUNS=5]
 #

@@ -110,7 +110,7 @@ class InlineExecutor final : public Executor {
   void execute(detail::TaskPtr task) override {
     if (!task->start()) return;
     task->invoke();
-    task->complete();
+    detail::finish(std::move(task)).run();
   }
   void shutdown(bool /*wait*/, bool /*cancel_pending*/) override {}
   unsigned max_workers() const noexcept override { return 1; }

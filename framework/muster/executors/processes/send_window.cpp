@@ -18,8 +18,7 @@ void SendWindow::answered(std::size_t count, std::size_t left, TimePoint now) no
   const Duration each = (now - measured_from_) / static_cast<Duration::rep>(count);
   measured_from_ = now;
   if (is_fixed_) return;
-  const auto fitting =
-      static_cast<std::size_t>(work_ahead / std::max<Duration>(each, Duration(1)));
+  const auto fitting = static_cast<std::size_t>(work_ahead / std::max<Duration>(each, Duration(1)));
   // It shrinks at once, and grows only while the process runs dry.
   const std::size_t grown = left <= size_ / 2 ? 2 * size_ : size_;
   size_ = std::clamp<std::size_t>(std::min(fitting, grown), size_min, slots_max);

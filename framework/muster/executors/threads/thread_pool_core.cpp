@@ -72,8 +72,12 @@ void ThreadPoolCore::throw_if_closed() const {
 
 bool ThreadPoolCore::run_nested(TaskBase& task) noexcept {
   ThreadWorker* const self = ThreadWorker::of_this_thread();
-  if (self == nullptr || &self->core() != this || !task.start()) return false;
-  self->run(TaskPtr::share(task));
+  if (self == nullptr || &self->core() != this) return false;
+  // Mostly it was submitted last. Left in the deque it would keep its memory until it comes up
+  // there, which for recursive work is at the end of all.
+  TaskPtr taken(self->deque.pop_if_last(&task) ? &task : nullptr);
+  if (!task.start()) return false;
+  self->run(taken ? std::move(taken) : TaskPtr::share(task));
   return true;
 }
 

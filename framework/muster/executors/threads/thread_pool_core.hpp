@@ -86,15 +86,16 @@ class ThreadPoolCore final : public TaskHome {
   const ThreadPoolOptions options_;
   const pid_t pid_;
 
-  mutable std::mutex mutex_;
+  // What every submit writes, apart from what threads read before every task.
+  alignas(64) mutable std::mutex mutex_;
+  std::atomic<std::size_t> queued_{0};  // queue_.size(), for a look without the lock
   TaskQueue queue_;
   std::vector<ThreadWorker*> parked_;
   unsigned blocked_ = 0;
   unsigned ended_ = 0;
   std::optional<std::string> broken_;
 
-  std::atomic<bool> closed_{false};
-  std::atomic<std::size_t> queued_{0};  // queue_.size(), for a look without the lock
+  alignas(64) std::atomic<bool> closed_{false};
   std::atomic<unsigned> wanted_{0};
   std::atomic<bool> surplus_{false};  // more are active than max_workers
   std::atomic<unsigned> threads_{0};  // how many of workers_ there are; they stay until the end

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <system_error>
+#include <utility>
 
 #include <muster/base/cpu_count.hpp>
 #include <muster/executors/threads/thread_pool_core.hpp>
@@ -38,22 +39,25 @@ unsigned ThreadPoolCore::free_threads() const {
   return not_in_function - std::min(not_in_function, asleep);
 }
 
-// Wakes or starts threads, as far as there is work that no thread is about to take.
+// Wakes or starts threads, as far as there is work that no thread is about to take. Wakes them
+// after the unlock: the first thing that they do is to take the lock.
 void ThreadPoolCore::add_threads(Lock& lock) {
   std::size_t work = work_count();
   const std::size_t taken = free_threads();
   work -= std::min(work, taken);
+  ThreadWorker* to_wake = nullptr;
   for (; work > 0 && wanted_.load(std::memory_order_relaxed) != 0; --work) {
     if (!parked_.empty()) {
-      ThreadWorker* const woken = parked_.back();
+      parked_.back()->next_to_wake = std::exchange(to_wake, parked_.back());
       parked_.pop_back();
       update_wanted();
-      woken->wake();
     } else if (!start_thread()) {
       break;
     }
   }
   lock.unlock();
+  // No thread ends before it is woken, but once it is it may sleep again, and be in another list.
+  while (to_wake != nullptr) std::exchange(to_wake, to_wake->next_to_wake)->wake();
 }
 
 void ThreadPoolCore::look_for_thread() {

@@ -25,6 +25,12 @@ void barrier_everywhere() noexcept {
 constexpr std::uint32_t fair_interval = 61;
 constexpr std::size_t batch_max = 32;
 
+// How far ahead of their turn tasks in the own deque are fetched into the cache.
+constexpr std::int64_t prefetched = 3;
+
+// Every how many looks an idle thread tries to steal: each takes cache lines from busy threads.
+constexpr std::uint32_t steal_interval = 8;
+
 }  // namespace
 
 void ThreadPoolCore::work(ThreadWorker& self) {
@@ -73,13 +79,15 @@ TaskPtr ThreadPoolCore::find_work(ThreadWorker& self) {
     // This thread counted as free while callbacks of its last task put more here than it now takes.
     self.set_in_function(true);
     if (!self.deque.empty() && wanted_.load(std::memory_order_relaxed) != 0) look_for_thread();
+    self.deque.prefetch(prefetched);
     return task;
   }
   TaskPtr task;
   self.set_in_function(false);
+  std::uint32_t looks = 0;
   self.spin.until([&] {
     task = take_shared(self);
-    if (!task) task = steal(self);
+    if (!task && looks++ % steal_interval == 0) task = steal(self);
     return static_cast<bool>(task) || closed_.load(std::memory_order_relaxed);
   });
   if (task) self.set_in_function(true);
@@ -89,15 +97,16 @@ TaskPtr ThreadPoolCore::find_work(ThreadWorker& self) {
 
 TaskPtr ThreadPoolCore::take_shared(ThreadWorker& self) {
   if (queued_.load(std::memory_order_relaxed) == 0) return {};
+  TaskBase* batch[batch_max];
   const Lock lock(mutex_);
   // Several at once if there are many: then they are probably small. Not past priorities.
   std::size_t more = queue_.has_priorities() ? 0 : queue_.size() / (4 * options_.max_workers);
   more = std::min(more, batch_max);
   TaskPtr first = queue_.pop();
-  TaskBase* batch[batch_max];
-  for (std::size_t i = 0; i < more; ++i) batch[i] = queue_.pop().release();
+  if (more != 0) queue_.pop_many(batch, more);
   // The deque gives back last what was pushed first.
   for (std::size_t i = more; i > 0; --i) self.deque.push(batch[i - 1]);
+  for (std::int64_t i = 0; i < prefetched; ++i) self.deque.prefetch(i);
   queued_.store(queue_.size(), std::memory_order_relaxed);
   return first;
 }

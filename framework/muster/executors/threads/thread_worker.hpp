@@ -45,6 +45,8 @@ class ThreadWorker final : public WaitHelper {
   SharedStateBase* waiting_for = nullptr;
   bool is_inside(const SharedStateBase& state) const noexcept;
 
+  ThreadWorker* next_to_wake = nullptr;  ///< of whoever is about to wake it
+
   WorkDeque<TaskBase> deque;
   AdaptiveSpin spin;
   Random random;

@@ -47,6 +47,26 @@ class WorkDeque {
     return item;
   }
 
+  /// By the owner: takes `item` out if it is what was pushed last; says whether it did.
+  bool pop_if_last(const T* item) {
+    const std::int64_t last = bottom_.load(std::memory_order_relaxed) - 1;
+    if (last < top_.load(std::memory_order_relaxed)) return false;
+    Ring& ring = *ring_.load(std::memory_order_relaxed);
+    return ring.at(last).load(std::memory_order_relaxed) == item && pop() != nullptr;
+  }
+
+  /// By the owner: has the processor fetch what pop() gives after `after` more calls. It was mostly
+  /// another core that wrote it.
+  void prefetch(std::int64_t after) const noexcept {
+    const std::int64_t index = bottom_.load(std::memory_order_relaxed) - 1 - after;
+    if (index < top_.load(std::memory_order_relaxed)) return;
+    constexpr std::size_t cache_line = 64;
+    const void* const item =
+        ring_.load(std::memory_order_relaxed)->at(index).load(std::memory_order_relaxed);
+    __builtin_prefetch(item, 1);
+    __builtin_prefetch(static_cast<const char*>(item) + cache_line, 1);
+  }
+
   /// By anybody: what was pushed first. Null if there is nothing, or somebody else was faster.
   T* steal() {
     std::int64_t top = top_.load(std::memory_order_seq_cst);
