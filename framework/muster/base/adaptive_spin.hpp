@@ -16,11 +16,12 @@ class AdaptiveSpin {
   /// Disabled where there is one CPU only: there, spinning just keeps the other side from running.
   explicit AdaptiveSpin(bool enabled) : enabled_(enabled) {}
 
-  /// True as soon as `ready()` is; false when the time is over.
+  /// True as soon as `ready()` is; false when the time is over, which is `at_least` if that is
+  /// longer: for what is known to be on its way.
   template <class Ready>
-  bool until(Ready&& ready) {
+  bool until(Ready&& ready, Duration at_least = Duration::zero()) {
     if (!enabled_) return ready();
-    const TimePoint end = Clock::now() + budget_;
+    const TimePoint end = Clock::now() + std::max(budget_, at_least);
     do {
       for (unsigned i = 0; i < looks_per_clock_read; ++i) {
         if (ready()) {

@@ -43,8 +43,8 @@ bool FrameReader::read_payload(RingReader& ring) {
   while (payload_got_ < header_.size) {
     const std::size_t ready = ring.available();
     if (ready == 0) return false;
-    const auto want =
-        static_cast<std::size_t>(std::min<std::uint64_t>(ready, header_.size - payload_got_));
+    const auto want = static_cast<std::size_t>(
+        std::min<std::uint64_t>(std::min(ready, piece_bytes), header_.size - payload_got_));
     // Reserved is address space alone: pages are taken as the bytes come.
     if (!payload_lost_) {
       try {
@@ -58,6 +58,7 @@ bool FrameReader::read_payload(RingReader& ring) {
     char scrap[4096];
     payload_got_ += payload_lost_ ? ring.read(scrap, std::min(want, sizeof(scrap)))
                                   : ring.read(payload_.data() + payload_got_, want);
+    if (ring.unpublished() >= piece_bytes) ring.publish();
   }
   return true;
 }

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include <muster/base/bytes.hpp>
+#include <muster/base/clock.hpp>
 #include <muster/executors/processes/ring.hpp>
 
 namespace muster::detail {
@@ -39,6 +40,13 @@ inline std::string_view as_bytes(const FrameHeader& header) {
   return {reinterpret_cast<const char*>(&header), sizeof(header)};
 }
 
+/// Large frames are written, read and made known in pieces, so that both ends copy at the same
+/// time.
+inline constexpr std::size_t piece_bytes = std::size_t{64} << 10U;
+
+/// How long either end looks for the rest of a frame before it sleeps.
+inline constexpr Duration rest_of_frame = std::chrono::microseconds(200);
+
 /// Puts messages together from the pieces that a ring delivers; a message may be larger than the
 /// ring. Not thread-safe.
 class FrameReader {
@@ -52,6 +60,9 @@ class FrameReader {
   explicit FrameReader(std::uint64_t payload_max) : payload_max_(payload_max) {}
 
   Outcome next(RingReader& ring);
+
+  /// A frame has begun and not ended: the rest is on its way.
+  bool in_frame() const noexcept { return header_got_ != 0 && !complete_; }
 
   const FrameHeader& header() const noexcept { return header_; }
   Bytes& payload() noexcept { return payload_; }

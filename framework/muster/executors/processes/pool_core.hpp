@@ -115,6 +115,7 @@ class PoolCore final : public TaskHome,
   void apply_replies(ChildHandle& child, Batch& batch);
   void deliver(Batch& batch, bool run_callbacks);
   bool reply_visible();
+  bool any_in_frame() const;
   void update_sleepers();
   void lead(SharedStateBase& work, std::optional<TimePoint> deadline);
   void leader_sleeps_until(std::optional<TimePoint> deadline);

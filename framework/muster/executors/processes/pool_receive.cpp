@@ -99,6 +99,11 @@ bool PoolCore::reply_visible() {
   });
 }
 
+bool PoolCore::any_in_frame() const {
+  return std::any_of(children_.begin(), children_.end(),
+                     [](const auto& child) { return child->channel().in_frame(); });
+}
+
 /// Tells the processes whom to wake. With mutex_, whenever one of the two parties starts or stops
 /// looking.
 void PoolCore::update_sleepers() {
@@ -143,10 +148,13 @@ void PoolCore::lead(SharedStateBase& work, std::optional<TimePoint> deadline) {
     bool any = false;
     {
       const std::lock_guard receiving(receiving_);
-      lead_spin_.until([&] {
-        any = receive(lead_batch_);
-        return any || is_over();
-      });
+      const bool in_frame = any_in_frame();
+      lead_spin_.until(
+          [&] {
+            any = receive(lead_batch_);
+            return any || is_over();
+          },
+          in_frame ? rest_of_frame : Duration::zero());
     }
     if (any) {
       deliver(lead_batch_, false);

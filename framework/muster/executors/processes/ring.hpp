@@ -61,6 +61,8 @@ class RingReader {
   /// Copies up to `size` bytes out of those available, and returns how many.
   std::size_t read(char* out, std::size_t size);
 
+  std::uint64_t position() const noexcept { return position_; }  ///< bytes read since the start
+
   /// Bytes read that the producer does not know to be free yet.
   std::size_t unpublished() const noexcept {
     return static_cast<std::size_t>(position_ - published_);

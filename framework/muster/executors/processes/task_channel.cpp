@@ -7,12 +7,6 @@
 #include <muster/executors/processes/task_channel.hpp>
 
 namespace muster::detail {
-namespace {
-
-constexpr std::size_t piece_bytes = std::size_t{64} << 10U;
-
-}  // namespace
-
 TaskChannel::TaskChannel(const AreaGeometry& geometry)
     : area_(SharedArea::create(geometry, memory_)),
       header_(area_.header()),
@@ -107,7 +101,9 @@ void TaskChannel::flush() {
     writer_.publish();
     // Asked for before the fence in wake_child(), and looked at again after it: space that the
     // child frees in between is either seen here, or the child sees the question.
-    awaits_space_.store(!outbox_.empty(), std::memory_order_relaxed);
+    full_at_.store(
+        outbox_.empty() ? not_full : header_.to_child.consumed.load(std::memory_order_relaxed),
+        std::memory_order_relaxed);
     header_.parent_awaits_space.store(outbox_.empty() ? 0 : 1, std::memory_order_relaxed);
     wake_child(child_awaits_input);
   } while (!outbox_.empty() && writer_.space() != 0);
@@ -231,14 +227,15 @@ void TaskChannel::request_stop(const TaskBase& task) noexcept {
 }
 
 bool TaskChannel::receive(std::vector<Reply>& out, std::size_t count_max) {
+  const std::uint64_t before = reader_.position();
   for (std::size_t count = 0; sound_ && count < count_max; ++count) {
     const FrameReader::Outcome outcome = frames_.next(reader_);
     sound_ = outcome != FrameReader::Outcome::broken;
     if (outcome != FrameReader::Outcome::frame) break;
     out.push_back({frames_.header(), std::move(frames_.payload()), frames_.payload_lost()});
   }
-  if (reader_.unpublished() != 0) {
-    reader_.publish();
+  if (reader_.position() != before) {
+    reader_.publish();  // of large frames, pieces were before
     wake_child(child_awaits_space);
   }
   return sound_;

@@ -90,11 +90,16 @@ class TaskChannel {
   /// Appends the replies that have arrived, at most `count_max`. False if the ring makes no sense;
   /// nothing is read from it then any more.
   bool receive(std::vector<Reply>& out, std::size_t count_max);
+  /// A part of a frame is here, or a part of one waits to be sent: the rest comes soon.
+  bool in_frame() const noexcept {
+    return frames_.in_frame() || full_at_.load(std::memory_order_relaxed) != not_full;
+  }
   bool has_input() { return sound_ && (reader_.available() != 0 || reader_.broken()); }
   /// The outbox waits for space, and there is some. By any thread.
   bool may_flush() const noexcept {
-    return awaits_space_.load(std::memory_order_relaxed) &&
-           header_.parent_awaits_space.load(std::memory_order_relaxed) == 0;
+    const std::uint64_t full_at = full_at_.load(std::memory_order_relaxed);
+    return full_at != not_full &&
+           full_at != header_.to_child.consumed.load(std::memory_order_relaxed);
   }
   /// Who is to be woken by a reply, or by space. By any thread.
   void set_sleeper(ParentSleeper who) noexcept;
@@ -117,6 +122,8 @@ class TaskChannel {
     }
   };
 
+  static constexpr std::uint64_t not_full = ~std::uint64_t{0};
+
   void enqueue(const FrameHeader& header, const TaskPtr& task);
   bool write_direct(const FrameHeader& header, std::string_view call);
   bool write(Outgoing& frame);
@@ -134,7 +141,8 @@ class TaskChannel {
   EncodedCall scratch_;
   std::vector<Slot> slots_;
   std::vector<std::uint32_t> free_slots_;
-  std::atomic<bool> awaits_space_{false};
+  // The consumer's index when the outbox found no space.
+  std::atomic<std::uint64_t> full_at_{not_full};
   bool dirty_ = false;  // something was written and not flushed
 
   RingReader reader_;

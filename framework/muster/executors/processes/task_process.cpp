@@ -37,9 +37,6 @@ std::uint64_t resident_bytes() {
   for (;;) ::pause();
 }
 
-// Large frames are passed on while they are written, so that both sides copy at the same time.
-constexpr std::size_t piece_bytes = std::size_t{64} << 10U;
-
 }  // namespace
 
 // Sends a result as the reply to one task.
@@ -111,7 +108,8 @@ bool TaskProcess::await_frame() {
       return frames_.header().kind != FrameKind::close;
     }
     publish_consumed();
-    sleep_until(child_awaits_input, [this] { return input_.available() != 0 || input_.broken(); });
+    sleep_until(child_awaits_input, frames_.in_frame(),
+                [this] { return input_.available() != 0 || input_.broken(); });
   }
 }
 
@@ -174,13 +172,13 @@ void TaskProcess::push(std::string_view bytes) {
     output_.publish();
     notify_parent();
     if (written != 0) continue;
-    sleep_until(child_awaits_space, [this] { return output_.space() != 0 || output_.broken(); });
+    sleep_until(child_awaits_space, true,
+                [this] { return output_.space() != 0 || output_.broken(); });
   }
 }
 
 void TaskProcess::publish_consumed() {
-  if (input_.unpublished() == 0) return;
-  input_.publish();
+  input_.publish();  // of large frames, pieces were before
   std::atomic_thread_fence(std::memory_order_seq_cst);
   if (header_.parent_awaits_space.load(std::memory_order_relaxed) == 0) return;
   if (header_.parent_awaits_space.exchange(0) != 0) notify_parent();
@@ -197,8 +195,8 @@ void TaskProcess::notify_parent() {
 }
 
 template <class Ready>
-void TaskProcess::sleep_until(ChildSleep reason, Ready ready) {
-  if (spin_.until(ready)) return;
+void TaskProcess::sleep_until(ChildSleep reason, bool in_frame, Ready ready) {
+  if (spin_.until(ready, in_frame ? rest_of_frame : Duration::zero())) return;
   for (;;) {
     header_.child_sleeps.store(reason, std::memory_order_relaxed);
     std::atomic_thread_fence(std::memory_order_seq_cst);
@@ -222,6 +220,7 @@ void task_process_main(const TaskProcessSetup& setup) noexcept {
     int kept[] = {setup.wake, setup.lead};
     keep_only(kept);
     apply_limits(area.geometry().limits);
+    keep_freed_memory();
     // A pipe would make stdout fully buffered, and what a task printed would die with it. With a
     // buffer of our own, since otherwise the old one, set up for another mode, would stay in use.
     static char buffer[BUFSIZ];

@@ -44,7 +44,7 @@ class TaskProcess {
   void notify_parent();
 
   template <class Ready>
-  void sleep_until(ChildSleep reason, Ready ready);
+  void sleep_until(ChildSleep reason, bool in_frame, Ready ready);
 
   SharedArea area_;
   SharedHeader& header_;
