@@ -101,7 +101,7 @@ constexpr void assert_sendable_call() {
                 "bytes (a std::function, or a lambda that captures a string, a vector, a smart "
                 "pointer): give a plain function, or capture nothing and pass what it needs as "
                 "arguments");
-  const auto check_argument = []<class T>(std::type_identity<T>) {
+  [[maybe_unused]] const auto check_argument = []<class T>(std::type_identity<T>) {
     if constexpr (!ArgumentCodec<T>::is_sendable) assert_sendable<T>();
   };
   (check_argument(std::type_identity<A>()), ...);
@@ -202,8 +202,9 @@ class Task final : public SharedState<StoredType<TaskResultType<F, A...>>>, publ
     return here != nullptr ? here->control() : nullptr;
   }
 
-  void request_stop() noexcept override {
+  bool request_stop() noexcept override {
     if constexpr (stoppable) stop_.request_stop();
+    return stoppable;
   }
 
  private:

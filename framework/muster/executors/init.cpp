@@ -1,5 +1,7 @@
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <iterator>
 #include <mutex>
@@ -56,6 +58,15 @@ void bury(ZygoteLink& link) {
   link.pid = 0;
 }
 
+// At the program's end: the kernel would end the zygote, too, but somebody has to reap it, and in a
+// container there may be nobody else who does.
+void end_zygote() {
+  ZygoteLink& link = zygote_link();
+  if (link.pid == 0 || link.owner != ::getpid()) return;
+  ::kill(link.pid, SIGKILL);
+  bury(link);
+}
+
 std::size_t count_threads() {
   const std::filesystem::directory_iterator tasks("/proc/self/task");
   return static_cast<std::size_t>(std::distance(begin(tasks), end(tasks)));
@@ -100,6 +111,8 @@ void init() {
   }
   bury(link);
   fork_zygote(link);
+  static const int registered = std::atexit(end_zygote);
+  static_cast<void>(registered);  // if it failed, only the reaping is left to others
 }
 
 bool in_task_process() noexcept { return detail::is_task_process(); }

@@ -45,6 +45,11 @@ class Future {
   /// this returns; callbacks run in the calling thread.
   bool cancel() const { return shared().cancel(); }
 
+  /// The whole cancel ladder in one call: withdraws what has not started; asks what runs to stop,
+  /// if it takes a std::stop_token; then ends its process, with SIGTERM and at last SIGKILL.
+  /// Returns the rung that ended it. Blocks for at most twice options.grace.
+  CancelRung stop(const StopOptions& options = {}) const { return shared().stop(options); }
+
   bool cancelled() const { return state() == FutureState::cancelled; }
   bool running() const { return state() == FutureState::running; }
   bool done() const { return shared().done(); }

@@ -26,6 +26,24 @@ std::string_view to_string(FutureState state) noexcept {
   return "unknown";
 }
 
+std::string_view to_string(CancelRung rung) noexcept {
+  switch (rung) {
+    case CancelRung::none:
+      return "none";
+    case CancelRung::withdrawn:
+      return "withdrawn";
+    case CancelRung::recalled:
+      return "recalled";
+    case CancelRung::stop_requested:
+      return "stop_requested";
+    case CancelRung::terminated:
+      return "terminated";
+    case CancelRung::killed:
+      return "killed";
+  }
+  return "unknown";
+}
+
 namespace detail {
 namespace {
 
@@ -160,6 +178,23 @@ bool SharedStateBase::cancel() {
   if (control != nullptr) control->cancel(*this);
   callbacks.run();
   return state() == FutureState::cancelled;
+}
+
+CancelRung SharedStateBase::stop(const StopOptions& options) {
+  std::shared_ptr<WorkControl> control;
+  {
+    Lock lock(*this);
+    if (done()) return CancelRung::none;
+    control = this->control();
+    if (control == nullptr && state() != FutureState::running) {
+      finish(std::move(lock), FutureState::cancelled).run();
+      return CancelRung::withdrawn;
+    }
+  }
+  if (control != nullptr) return control->stop(*this, options);
+  const bool may_ask = options.highest >= CancelRung::stop_requested;
+  if (!may_ask || !request_stop()) return CancelRung::none;
+  return await_done(options.grace) ? CancelRung::stop_requested : CancelRung::none;
 }
 
 bool SharedStateBase::try_start() noexcept {

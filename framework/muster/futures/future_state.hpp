@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <muster/base/clock.hpp>
+#include <muster/futures/cancel_ladder.hpp>
 #include <muster/futures/state_memory.hpp>
 
 namespace muster {
@@ -42,6 +43,12 @@ class WorkControl {
   /// Stops the work, if that can be done, and then completes it as cancelled before it returns
   /// true. False: it has ended, or cannot be stopped.
   virtual bool cancel(detail::SharedStateBase& work) = 0;
+
+  /// Climbs the cancel ladder. May block for two graces.
+  virtual CancelRung stop(detail::SharedStateBase& work, const StopOptions& options) {
+    static_cast<void>(options);
+    return cancel(work) ? CancelRung::withdrawn : CancelRung::none;
+  }
 
   /// True if the function of dispatched work has been entered.
   virtual bool started(detail::SharedStateBase& work) = 0;
@@ -172,6 +179,7 @@ class SharedStateBase {
 
   FutureState observe();  ///< state(), after asking whether dispatched work has started
   bool cancel();
+  CancelRung stop(const StopOptions& options);
   /// For whoever runs it: claims work that has not started, once. False: cancelled, or claimed.
   bool try_start() noexcept;
   bool advance(FutureState to);
@@ -200,8 +208,8 @@ class SharedStateBase {
   virtual std::shared_ptr<WorkControl> control() noexcept;
 
  protected:
-  /// Asks running work to end; it may or may not.
-  virtual void request_stop() noexcept {}
+  /// Asks running work to end; it may or may not. False if it cannot be asked.
+  virtual bool request_stop() noexcept { return false; }
 
   // For whoever claimed it with try_start(), and nobody else: complete() ends it and makes visible
   // the value or the error that was kept before.

@@ -59,7 +59,7 @@ class ChildHandle {
   /// It has ended.
   void end() noexcept { ending_ = true; }
 
-  bool killed() const noexcept { return kill_wanted_; }
+  bool killed() const noexcept { return kill_wanted_ || stopped_with_ != 0; }  ///< by us
 
   /// Whether it has answered to any task.
   bool replied() const noexcept { return replied_; }

@@ -204,6 +204,56 @@ bool PoolCore::cancel(SharedStateBase& work) {
   return true;
 }
 
+CancelRung PoolCore::stop(SharedStateBase& work, const StopOptions& options) {
+  auto& task = dynamic_cast<TaskBase&>(work);
+  bool asked = false;
+  {
+    Lock lock(mutex_);
+    if (task.home.load(std::memory_order_relaxed) != this) return CancelRung::none;
+    const bool sent = task.process != nullptr;
+    if (auto callbacks = withdraw(task, false)) {
+      lock.unlock();
+      notify_pump();
+      wake_leader();
+      callbacks->run();
+      return sent ? CancelRung::recalled : CancelRung::withdrawn;
+    }
+    auto* const child = static_cast<ChildHandle*>(task.process);
+    asked = options.highest >= CancelRung::stop_requested && child != nullptr &&
+            task.remote().takes_stop_token && child->channel().running(task);
+    if (asked) child->channel().request_stop(task);
+  }
+  if (asked && work.await_done(options.grace)) return CancelRung::stop_requested;
+  if (options.highest < CancelRung::terminated) return CancelRung::none;
+  Lock lock(mutex_);
+  auto* const child = static_cast<ChildHandle*>(task.process);
+  const bool stopped =
+      child != nullptr && child->channel().withdraw(task, true) == TaskChannel::Withdrawal::running;
+  if (!stopped) return CancelRung::none;
+  const std::uint64_t name = child->name();
+  task.process = nullptr;
+  child->stop(SIGTERM);
+  DoneCallbacks callbacks = task.state().set_cancelled();
+  task_left();
+  lock.unlock();
+  wake_leader();
+  callbacks.run();
+  lock.lock();
+  if (await_burial(lock, name, options.grace)) return CancelRung::terminated;
+  if (options.highest < CancelRung::killed) return CancelRung::terminated;
+  for (const auto& each : children_) {
+    if (each->name() == name) each->kill();
+  }
+  return CancelRung::killed;
+}
+
+bool PoolCore::await_burial(Lock& lock, std::uint64_t name, Duration timeout) {
+  return buried_.wait_for(lock, timeout, [&] {
+    return std::none_of(children_.begin(), children_.end(),
+                        [&](const auto& child) { return child->name() == name; });
+  });
+}
+
 // Ends a task as cancelled, if that can still be done. With the lock.
 std::optional<DoneCallbacks> PoolCore::withdraw(TaskBase& task, bool also_running) {
   if (task.state().done() || task.state().state() == FutureState::running) {

@@ -65,6 +65,7 @@ class PoolCore final : public TaskHome,
 
   std::shared_ptr<WorkControl> control() noexcept override { return shared_from_this(); }
   bool cancel(SharedStateBase& work) override;
+  CancelRung stop(SharedStateBase& work, const StopOptions& options) override;
   bool started(SharedStateBase& work) override;
   void lend_thread(SharedStateBase& work, std::optional<TimePoint> deadline) override;
 
@@ -92,6 +93,7 @@ class PoolCore final : public TaskHome,
   void notify_pump();
   std::optional<DoneCallbacks> withdraw(TaskBase& task, bool also_running);
   std::vector<DoneCallbacks> cancel_unstarted();
+  bool await_burial(Lock& lock, std::uint64_t name, Duration timeout);
   void task_left() noexcept;
   void join();
 
