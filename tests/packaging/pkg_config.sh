@@ -13,6 +13,9 @@ flags() { pkg-config "$@"; }
 # shellcheck disable=SC2046
 "$CXX" -std=c++20 -O1 -fPIC -shared -Wl,-z,defs "$source/initials.cpp" \
   $(flags --cflags --libs muster-sdk) -o initials.so
+# shellcheck disable=SC2046
+"$CXX" -std=c++20 -O1 "$source/pools.cpp" $(flags --cflags --libs muster) -o pools
+./pools | grep -q '^sum.12$'
 ./run_initials ./initials.so "$source/sample.txt" >result
 diff <(printf 'a\t2\nb\t1\nw\t3\n') result
 [[ $(flags --modversion muster) == "$("$prefix/bin/muster" --version | grep -o '[0-9][0-9.]*')" ]]
