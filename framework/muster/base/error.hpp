@@ -30,10 +30,13 @@ std::string_view to_string(ErrorCode code) noexcept;
 /// the remedy, printed on a line of its own. Immutable after construction.
 class Error : public std::runtime_error {
  public:
+  /// `message` in one line: what, where, why. `hint` may be empty.
   Error(ErrorCode code, const std::string& message, std::string hint = {})
       : std::runtime_error(message), code_(code), hint_(std::move(hint)) {}
 
+  /// For decisions of programs; what() is for people.
   ErrorCode code() const noexcept { return code_; }
+  /// The remedy, for people; empty if none is known.
   const std::string& hint() const noexcept { return hint_; }
 
  private:

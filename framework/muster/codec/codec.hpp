@@ -26,14 +26,17 @@ namespace muster {
 template <class T>
 struct Codec;
 
+/// T has a Codec: it can be a key or a value of a task.
 template <class T>
 concept Encodable = requires(Bytes& out, const T& value, ByteReader& in) {
   Codec<T>::encode(out, value);
   { Codec<T>::decode(in) } -> std::convertible_to<T>;
 };
 
+/// Integers: variable length, small ones short; single bytes as they are.
 template <std::integral T>
 struct Codec<T> {
+  /// Appends 1 to 10 bytes.
   static void encode(Bytes& out, T value) {
     if constexpr (sizeof(T) == 1) {
       out.push_back(static_cast<char>(value));
@@ -46,6 +49,7 @@ struct Codec<T> {
       ByteWriter(out).varint(value);
     }
   }
+  /// Throws Error(corrupt) also for a number that does not fit into T.
   static T decode(ByteReader& in) {
     if constexpr (std::same_as<T, bool>) {
       return in.fixed<bool>();
@@ -70,15 +74,18 @@ struct Codec<T> {
   }
 };
 
-// long double has padding bytes and no portable size, so it has no codec.
+/// Floating point and enums: their bytes. long double has padding bytes and no portable size, so
+/// it has no codec.
 template <class T>
 requires std::same_as<T, float> || std::same_as<T, double> || std::is_enum_v<T>
 struct Codec<T> {
+  /// Appends sizeof(T) bytes.
   static void encode(Bytes& out, T value) {
     // Negative zero equals zero, so it is encoded as zero.
     if constexpr (std::floating_point<T>) value = value == 0 ? T{0} : value;
     ByteWriter(out).fixed(value);
   }
+  /// Throws Error(corrupt) if the bytes end too early.
   static T decode(ByteReader& in) { return in.fixed<T>(); }
 };
 

@@ -76,6 +76,10 @@ void load_hashed(InputArchive& in, Set& out) {
 
 }  // namespace detail
 
+// Functions that the archives call, not for users. Those that load throw Error(corrupt) for bytes
+// that do not hold such an object.
+/// @cond
+
 // Preferred to cereal's, which put equal keys before each other, so that their order is reversed.
 
 template <class K, class V, class C, class A>
@@ -144,5 +148,7 @@ void load(InputArchive& in, std::bitset<n>& bits) {
       bits[i] = ((byte >> (i - from)) & 1U) != 0;
   }
 }
+
+/// @endcond
 
 }  // namespace muster

@@ -39,6 +39,7 @@ class Executor : public detail::TaskSink {
     execute(std::move(task));
     return std::move(future);
   }
+  /// The same with a priority, time limits or retries.
   template <class F, class... A>
   requires detail::Submittable<F, A...>
   auto submit(const TaskOptions& options, F&& function, A&&... arguments) {
@@ -56,10 +57,12 @@ class Executor : public detail::TaskSink {
   auto map(F function, A&& inputs, const MapOptions& options = {}) {
     return map_zipped(std::move(function), options, std::forward<A>(inputs));
   }
+  /// The same with function(a, b).
   template <class F, std::ranges::input_range A, std::ranges::input_range B>
   auto map(F function, A&& a, B&& b, const MapOptions& options = {}) {
     return map_zipped(std::move(function), options, std::forward<A>(a), std::forward<B>(b));
   }
+  /// The same with function(a, b, c).
   template <class F, std::ranges::input_range A, std::ranges::input_range B,
             std::ranges::input_range C>
   auto map(F function, A&& a, B&& b, C&& c, const MapOptions& options = {}) {

@@ -20,6 +20,7 @@
 
 namespace muster {
 
+/// How Executor::map() goes through its inputs.
 struct MapOptions {
   /// From the call of map() until the result asked for is there; over it, asking throws
   /// TimeoutError and what has not started is cancelled. None: for ever.
@@ -183,6 +184,7 @@ class [[nodiscard]] MapResults {
   struct Impl;
 
  public:
+  /// Made by Executor::map(); submits the first tasks.
   template <class... Given>
   MapResults(detail::TaskSink& sink, unsigned workers, F function, const MapOptions& options,
              Given&&... given)

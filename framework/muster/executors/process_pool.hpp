@@ -35,6 +35,7 @@ class PoolCore;
 class ProcessInitializer {
  public:
   ProcessInitializer() = default;
+  /// Refuses, when compiled, what cannot be sent to other processes.
   template <class F>
   requires(std::invocable<F&> && !std::same_as<std::decay_t<F>, ProcessInitializer>)
       ProcessInitializer(F function)  // NOLINT: implicit, as a function is one
@@ -48,7 +49,9 @@ class ProcessInitializer {
     call_ = std::move(call.bytes());
   }
 
+  /// What runs in the process, for the pool; null if empty.
   detail::RemoteFunction function() const noexcept { return function_; }
+  /// What it is given, for the pool.
   const Bytes& call() const noexcept { return call_; }
 
  private:
@@ -56,6 +59,7 @@ class ProcessInitializer {
   Bytes call_;
 };
 
+/// How many processes a pool has, how long each lives, and what it may use.
 struct ProcessPoolOptions {
   unsigned max_workers = 0;  ///< task processes at most; 0: usable_cpus()
 
@@ -71,7 +75,7 @@ struct ProcessPoolOptions {
   /// submitted later fails with BrokenExecutor, and what was thrown is logged to stderr.
   ProcessInitializer initializer = {};
 
-  ProcessLimits limits = {};
+  ProcessLimits limits = {};  ///< of each process
 
   /// Tasks sent to a process ahead of the one it runs: hides the latency of the hand-over. None:
   /// chosen by how long tasks take, so that short ones wait in the process and long ones where the
@@ -92,9 +96,9 @@ struct ProcessPoolOptions {
 
 /// A running task as it is just now.
 struct TaskProgress {
-  pid_t pid = 0;
-  std::uint64_t position = 0;
-  std::uint64_t progress = 0;
+  pid_t pid = 0;               ///< of its process
+  std::uint64_t position = 0;  ///< TaskContext::position()
+  std::uint64_t progress = 0;  ///< the sum of TaskContext::add_progress()
 };
 
 /// Runs tasks in separate processes, after Python's ProcessPoolExecutor, so that a task that
@@ -139,6 +143,7 @@ class ProcessPoolExecutor final : public Executor {
     detail::assert_sendable_call<std::decay_t<F>, std::decay_t<A>...>();
     return Executor::submit(std::forward<F>(function), std::forward<A>(arguments)...);
   }
+  /// The same with a priority, time limits or retries.
   template <class F, class... A>
   requires detail::Submittable<F, A...>
   auto submit(const TaskOptions& options, F&& function, A&&... arguments) {
@@ -150,6 +155,7 @@ class ProcessPoolExecutor final : public Executor {
   /// as submit() does.
   Future<Bytes> submit_raw(TaskFunction function, Bytes argument, const TaskOptions& options = {});
 
+  /// What submit() ends in, for executors that wrap this one. Throws as submit() does.
   void execute(detail::TaskPtr task) override;
 
   /// Counters of a task of this pool, if it is running just now.
@@ -167,9 +173,10 @@ class ProcessPoolExecutor final : public Executor {
   void shutdown(bool wait = true, bool cancel_pending = false) override;
 
   /// Ends the pool by force: what has not started fails with Error(broken), every process gets
-  /// SIGTERM or SIGKILL, what they were running fails with WorkerDiedError, and none is replaced.
+  /// SIGTERM, what they were running fails with WorkerDiedError, and none is replaced.
   /// Returns at once; see shutdown() for waiting. Does nothing to processes that are gone.
   void terminate_workers();
+  /// The same with SIGKILL, which a task cannot handle.
   void kill_workers();
 
   unsigned max_workers() const noexcept override;

@@ -27,12 +27,14 @@ class StopRequests {
 /// no more than a store. Both are 0 when a task starts. Thread-safe.
 class TaskContext {
  public:
+  /// Made by the pool, one for each task that runs.
   TaskContext(TaskId task, std::atomic<std::uint64_t>& position,
               std::atomic<std::uint64_t>& progress, detail::StopRequests& stop)
       : task_(task), position_(position), progress_(progress), stop_(stop) {}
   TaskContext(const TaskContext&) = delete;
   TaskContext& operator=(const TaskContext&) = delete;
 
+  /// What the pool calls it.
   TaskId task() const noexcept { return task_; }
 
   /// Work done so far, in a unit of the task's choice (bytes, records).

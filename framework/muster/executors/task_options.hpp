@@ -32,7 +32,7 @@ struct TaskOptions {
   /// Tasks that it submits have the same deadline, unless their own is earlier.
   std::optional<Duration> total_timeout = std::nullopt;
 
-  RetryBudget retries = {};
+  RetryBudget retries = {};  ///< process pools: after the death of its process
 
   /// Process pools: run in a newly started process that runs nothing else and ends after it.
   bool fresh_process = false;

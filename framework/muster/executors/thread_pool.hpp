@@ -12,6 +12,7 @@ namespace detail {
 class ThreadPoolCore;
 }
 
+/// How many threads a pool has, and what they are called and do first.
 struct ThreadPoolOptions {
   unsigned max_workers = 0;             ///< threads at most; 0: usable_cpus()
   std::string thread_name_prefix = {};  ///< threads are named prefix-0, prefix-1, ...
@@ -44,6 +45,7 @@ class ThreadPoolExecutor final : public Executor {
   /// As Executor says. Throws Error(usage) if `wait` is asked for by one of the pool's own threads.
   void shutdown(bool wait = true, bool cancel_pending = false) override;
 
+  /// What submit() ends in, for executors that wrap this one. Throws as submit() does.
   void execute(detail::TaskPtr task) override;
 
   unsigned max_workers() const noexcept override;

@@ -22,6 +22,7 @@ class [[nodiscard]] AsCompleted {
   struct Impl;
 
  public:
+  /// Of no futures yet; see as_completed(). The time runs from here.
   explicit AsCompleted(std::optional<Duration> timeout) : impl_(std::make_unique<Impl>()) {
     if (!timeout) return;
     const TimePoint now = Clock::now();
@@ -39,8 +40,9 @@ class [[nodiscard]] AsCompleted {
     return true;
   }
 
-  /// How many have been added, duplicates once, and how many of them iteration has still to give.
+  /// How many have been added, duplicates once.
   std::size_t added() const noexcept { return impl_->queue.added(); }
+  /// How many of those added iteration has still to give.
   std::size_t left() const noexcept { return impl_->queue.added() - impl_->queue.given(); }
 
   /// What the iterator does, for callers who have something else to do while they wait: moves on to
@@ -49,8 +51,9 @@ class [[nodiscard]] AsCompleted {
   /// is over.
   bool next(std::optional<TimePoint> until = std::nullopt) { return impl_->advance(until); }
 
-  /// The one that next() moved on to, and its place in the order in which they were added, from 0.
+  /// The one that next() moved on to.
   Future<T>& current() noexcept { return impl_->current; }
+  /// Its place in the order in which they were added, from 0.
   std::size_t number() const noexcept { return impl_->number; }
 
   class iterator {

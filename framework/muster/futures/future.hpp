@@ -31,12 +31,14 @@ class Future {
   using Stored = detail::StoredType<T>;
 
  public:
-  using value_type = T;
-  using Reference =  // const T&, but void for void
+  using value_type = T;  ///< what it gives
+  /// What result() gives: const T&, but void for void.
+  using Reference =
       std::conditional_t<std::is_void_v<T>, void, std::add_lvalue_reference_t<const T>>;
 
   Future() = default;
 
+  /// False for one that was made empty or moved from.
   bool valid() const noexcept { return state_ != nullptr; }
 
   /// Stops the work if that can still be done, and says whether the future is cancelled now.
@@ -50,8 +52,11 @@ class Future {
   /// Returns the rung that ended it. Blocks for at most twice options.grace.
   CancelRung stop(const StopOptions& options = {}) const { return shared().stop(options); }
 
+  /// Has ended as cancelled: there is no result and none will come.
   bool cancelled() const { return state() == FutureState::cancelled; }
+  /// The function has been entered and has not ended.
   bool running() const { return state() == FutureState::running; }
+  /// Has ended in any way: result(), exception() and wait() will not wait.
   bool done() const { return shared().done(); }
 
   /// One consistent snapshot. `running` means that the task's function has really been entered.

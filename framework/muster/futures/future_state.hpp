@@ -20,6 +20,8 @@ namespace muster {
 template <class T>
 class Future;
 
+/// Where the work behind a future is. Only ever later in this list, but for work that is handed
+/// back to its executor (dispatched, running to pending).
 enum class FutureState : std::uint8_t {
   pending,     ///< not handed to anything that could run it
   dispatched,  ///< handed over, not started; can be recalled
@@ -28,6 +30,7 @@ enum class FutureState : std::uint8_t {
   cancelled,   ///< will have neither
 };
 
+/// The name of a state, such as "running".
 std::string_view to_string(FutureState state) noexcept;
 
 namespace detail {

@@ -33,6 +33,7 @@ class Promise {
   }
   ~Promise() { abandon(); }
 
+  /// A handle to what this promise will deliver; any number may be asked for.
   Future<T> future() const {
     MUSTER_ASSERT(state_ != nullptr);  // not moved from
     return Future<T>(state_);
@@ -47,13 +48,18 @@ class Promise {
   /// Back to the queue: what ran it is gone and it is to run again. False if cancelled meanwhile.
   bool set_pending() { return state_->advance(FutureState::pending); }
 
+  /// Ends it with a value, wakes waiters and runs callbacks. Throws InvalidStateError if it has an
+  /// outcome.
   template <class U = Stored>
   requires(!std::is_void_v<T> && std::is_constructible_v<Stored, U&&>) void set_value(U&& value) {
     state_->set_value(std::forward<U>(value));
   }
+  /// The same where there is no value.
   void set_value() requires std::is_void_v<T> { state_->set_value(Stored()); }
 
+  /// Ends it with an error, which result() will throw; as set_value() otherwise.
   void set_exception(std::exception_ptr error) { state_->set_error(std::move(error)); }
+  /// The same with a copy of `error`, of its static type.
   template <class E>
   requires std::is_base_of_v<std::exception, E>
   void set_exception(const E& error) { state_->set_error(std::make_exception_ptr(error)); }

@@ -14,18 +14,21 @@
 
 namespace muster {
 
+/// What wait() waits for.
 enum class ReturnWhen : std::uint8_t {
-  all_completed,
-  first_completed,
+  all_completed,    ///< until all are done
+  first_completed,  ///< until one is done, cancelled ones included
   first_exception,  ///< as soon as one fails (a cancelled one has not failed); else as
                     ///< all_completed
 };
 
+/// How long wait() waits.
 struct WaitOptions {
-  ReturnWhen return_when = ReturnWhen::all_completed;
-  std::optional<Duration> timeout = std::nullopt;  ///< none: for ever; 0: only look
+  ReturnWhen return_when = ReturnWhen::all_completed;  ///< for which of them
+  std::optional<Duration> timeout = std::nullopt;      ///< none: for ever; 0: only look
 };
 
+/// The futures given to wait(), each once.
 template <class T>
 struct WaitResult {
   std::vector<Future<T>> done;      ///< finished or cancelled; in the order given

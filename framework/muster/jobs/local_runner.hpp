@@ -15,11 +15,11 @@ namespace muster::jobs {
 
 /// What a stage took.
 struct StageReport {
-  std::string name;
-  std::uint32_t chunks = 0;
-  std::uint64_t bytes = 0;
-  Duration elapsed{};
-  scheduling::PerCause<std::uint64_t> retries = {};
+  std::string name;                                  ///< "count", "map" or "reduce"
+  std::uint32_t chunks = 0;                          ///< in all
+  std::uint64_t bytes = 0;                           ///< of its input
+  Duration elapsed{};                                ///< from its start to its last commit
+  scheduling::PerCause<std::uint64_t> retries = {};  ///< failed attempts that were tried again
 };
 
 /// Runs the stages of one job on a process pool: the shell around the scheduler. It feeds the

@@ -16,14 +16,14 @@ namespace muster::jobs {
 
 /// What a job did.
 struct JobReport {
-  std::vector<StageReport> stages;
-  std::uint64_t input_bytes = 0;
+  std::vector<StageReport> stages;   ///< in the order in which they ran
+  std::uint64_t input_bytes = 0;     ///< of all files
   std::uint64_t records_mapped = 0;  ///< pairs emitted, or lines written by a map-only task
   std::uint64_t records = 0;         ///< lines of the result
-  std::uint64_t result_bytes = 0;
-  std::uint32_t parts = 0;
-  std::uint64_t retries = 0;
-  Duration elapsed{};
+  std::uint64_t result_bytes = 0;    ///< of the result
+  std::uint32_t parts = 0;           ///< part files
+  std::uint64_t retries = 0;         ///< failed attempts that were tried again
+  Duration elapsed{};                ///< from the call to the return
 };
 
 /// Runs jobs on this machine, in the processes of a pool.
@@ -41,6 +41,7 @@ class LocalJobs {
   LocalJobs(ProcessPoolExecutor& pool, observe::JobObserver& observer, std::stop_token stop)
       : pool_(pool), observer_(observer), stop_(std::move(stop)) {}
 
+  /// Runs the job to its end. `write_result` is not called if spec.output is given.
   JobReport run(const JobSpec& spec, const std::function<void(std::string_view)>& write_result);
 
   /// What run() would do, without doing it. `visit` gets the plan while its files exist.

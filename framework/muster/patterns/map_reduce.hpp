@@ -15,7 +15,7 @@ namespace muster {
 /// A reduce function of which (a, b), c gives the same as a, (b, c). Made by associative().
 template <class F>
 struct Associative {
-  F function;
+  F function;  ///< the reduce function itself
 };
 
 /// Says of a reduce function that it is associative, so that map_reduce() may also reduce inside

@@ -39,6 +39,7 @@ class [[nodiscard]] PipelineResults {
   /// std::monostate if the last stage returns nothing.
   using Value = std::conditional_t<std::is_void_v<Out>, std::monostate, Out>;
 
+  /// Made by Pipeline::run(); takes the first inputs.
   explicit PipelineResults(std::shared_ptr<detail::PipelineRun> run)
       : impl_(std::make_unique<Impl>(std::move(run))) {
     impl_->run->begin();
@@ -136,6 +137,7 @@ class Pipeline {
   static_assert(std::is_object_v<In>, "pipeline: the type of inputs must be that of an object");
 
  public:
+  /// Made by stage(); see pipeline().
   explicit Pipeline(detail::PipelineStages stages)
       : stages_(std::move(stages)),
         submissions_(std::make_shared<detail::PipelineSubmissions>(stages_)) {}
@@ -198,6 +200,7 @@ class Pipeline {
 template <class In>
 class PipelineStart {
  public:
+  /// A pipeline of one stage; see Pipeline::stage().
   template <class F>
   auto stage(Executor& executor, F function, StageOptions options = {}) const {
     return Pipeline<In, In>(detail::PipelineStages())

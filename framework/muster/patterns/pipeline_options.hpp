@@ -13,6 +13,7 @@
 
 namespace muster {
 
+/// How much of a pipeline's stage runs and waits at a time.
 struct StageOptions {
   /// Items of this stage in its executor at a time, at most. None: the executor's max_workers().
   std::optional<int> concurrency = std::nullopt;
@@ -31,12 +32,13 @@ enum class Order : std::uint8_t {
 struct DeadLetter {
   std::size_t position = 0;  ///< of the input it comes from, from 0
   std::size_t stage = 0;     ///< that failed, from 0
-  std::string stage_name;
+  std::string stage_name;    ///< as StageOptions::name has it
   std::exception_ptr error;  ///< what its function threw; never null
 };
 
+/// How one run of a pipeline goes, and what becomes of items that fail.
 struct PipelineRunOptions {
-  Order order = Order::input;
+  Order order = Order::input;  ///< of the results
 
   /// From the call of run() until the result asked for is there; over it, asking throws
   /// TimeoutError and what has not started is cancelled. None: for ever.
@@ -53,8 +55,8 @@ struct PipelineRunOptions {
 /// What went through one stage so far. An item is counted in `in` when it is given to the executor,
 /// and then in one of the others when it has left that.
 struct StageStats {
-  std::string name;
-  std::uint64_t in = 0;
+  std::string name;           ///< as StageOptions::name has it
+  std::uint64_t in = 0;       ///< given to the executor
   std::uint64_t out = 0;      ///< has a result
   std::uint64_t failed = 0;   ///< its function threw, or its executor did not take it
   std::uint64_t dropped = 0;  ///< it came to nothing, because the run ended
@@ -62,8 +64,9 @@ struct StageStats {
   std::size_t running = 0;    ///< in the executor now
 };
 
+/// What went through a pipeline so far.
 struct PipelineStats {
-  std::vector<StageStats> stages;
+  std::vector<StageStats> stages;  ///< in their order
 };
 
 }  // namespace muster

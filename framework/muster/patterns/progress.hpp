@@ -17,7 +17,7 @@ struct Progress {
   /// 0 unless weights are given. What is expected is taken to weigh as the mean of what is known.
   std::uint64_t weight_done = 0;
   std::uint64_t weight_total = 0;
-  Duration elapsed{};
+  Duration elapsed{};  ///< since the call of track()
   /// Futures a second, or weight a second if weights are given; 0 while none is done. The mean of
   /// everything at first and at the end, in between of the recent past: see ProgressMeter.
   double per_second = 0.0;
@@ -40,6 +40,7 @@ struct Progress {
 /// would.
 class ProgressMeter {
  public:
+  /// What became of a future.
   enum class Outcome : std::uint8_t { succeeded, failed, cancelled };
 
   /// Weighted: rate, fraction and time left go by weight instead of by the number of futures.

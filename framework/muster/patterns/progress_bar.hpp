@@ -9,8 +9,9 @@
 
 namespace muster {
 
+/// What a progress bar shows, and where.
 struct ProgressBarOptions {
-  std::string label = {};
+  std::string label = {};      ///< what the work is, in a word or two
   bool bytes = false;          ///< the weights are bytes, to be shown as such
   bool quiet = false;          ///< show nothing
   std::FILE* stream = stderr;  ///< not owned; must outlive the bar
@@ -30,8 +31,10 @@ std::string render_progress(const Progress& progress, const ProgressBarOptions& 
 /// written. Other output to the terminal meanwhile ends up behind the bar's line.
 class ProgressBar {
  public:
+  /// Shows nothing yet.
   explicit ProgressBar(ProgressBarOptions options = {});
 
+  /// Shows it, unless it is too early for another line. The one that has `ended` is always shown.
   void operator()(const Progress& progress);
 
  private:

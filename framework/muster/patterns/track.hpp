@@ -16,6 +16,7 @@
 
 namespace muster {
 
+/// When track() reports, and by what it measures.
 struct TrackOptions {
   /// What each future weighs, such as its bytes, in the order of the futures; empty: all the same.
   std::vector<std::uint64_t> weights = {};
@@ -66,6 +67,7 @@ class [[nodiscard]] Tracked {
   struct Impl;
 
  public:
+  /// Of no futures yet; see track(), which throws the same.
   Tracked(Callback callback, const TrackOptions& options)
       : impl_(std::make_unique<Impl>(std::move(callback), options)) {}
   Tracked(Tracked&&) noexcept = default;

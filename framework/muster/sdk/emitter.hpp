@@ -69,11 +69,12 @@ struct TableOf<Task> {
 template <class Task>
 class Emitter {
  public:
-  using Key = typename Task::Key;
-  using Value = typename Task::Value;
+  using Key = typename Task::Key;      ///< of the pairs
+  using Value = typename Task::Value;  ///< of the pairs
   static_assert(Encodable<Key>, "Key needs a muster::Codec");
   static_assert(Encodable<Value>, "Value needs a muster::Codec");
 
+  /// The task must outlive it.
   explicit Emitter(const Task& task) : table_(mapreduce::map_seed, sdk::CombineWith<Task>{&task}) {}
 
   /// Strings and views of them are taken for a string Key; they are copied during the call.
@@ -95,6 +96,7 @@ class Emitter {
     emitted_ = written_ = 0;
     table_.clear();
   }
+  /// Used by the chunk loop: writes the table out if it holds half of the memory.
   void block_done(const muster_map_host& host) {
     // Half, because a growing table holds its old and its new self for a moment.
     if constexpr (combines) {
@@ -104,6 +106,7 @@ class Emitter {
       }
     }
   }
+  /// Used by the chunk loop: writes all that is left, and says how much was emitted and written.
   muster_counts finish() {
     spill();
     writer_.flush();

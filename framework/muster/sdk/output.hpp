@@ -13,6 +13,7 @@ namespace muster {
 /// Where a map-only task writes its result lines, in input order. Not thread-safe.
 class Output {
  public:
+  /// The host must outlive it.
   explicit Output(const muster_map_host& host) : host_(host) {}
 
   /// Appends one line made of the parts in turn; the newline is added.
@@ -34,6 +35,7 @@ class Output {
     pending_ = 0;
     text_.clear();
   }
+  /// Lines passed on so far.
   std::uint64_t written() const noexcept { return written_; }
 
  private:

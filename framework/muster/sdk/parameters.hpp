@@ -13,6 +13,7 @@ namespace muster {
 class Parameters {
  public:
   Parameters() = default;
+  /// Every declared parameter with its value.
   explicit Parameters(std::map<std::string, std::string, std::less<>> values)
       : values_(std::move(values)) {}
 

@@ -129,10 +129,10 @@ struct Trampoline {
 
 /// A parameter of a task. All texts are string literals.
 struct Parameter {
-  const char* name;
-  const char* default_value = "";
-  const char* choices = "";  ///< "a|b|c", or empty for any text
-  const char* help = "";
+  const char* name;                ///< as in --set NAME=VALUE
+  const char* default_value = "";  ///< what it is when it is not set
+  const char* choices = "";        ///< "a|b|c", or empty for any text
+  const char* help = "";           ///< what it does, in a few words
 };
 
 /// Receives the tasks of a plugin, inside MUSTER_PLUGIN. All texts are string literals: they are
@@ -142,10 +142,12 @@ class TaskRegistry {
   /// Describes one task further; every call returns the same description.
   class Description {
    public:
+    /// What the task does, in a few words, for `muster plugin list`.
     Description& summary(const char* text) {
       task_.summary = text;
       return *this;
     }
+    /// One more parameter that users may set, in the order in which they are listed.
     Description& parameter(Parameter parameter) {
       parameters_.push_back(
           {parameter.name, parameter.default_value, parameter.choices, parameter.help});

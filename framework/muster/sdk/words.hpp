@@ -17,6 +17,7 @@ namespace char_class {
 
 /// Everything but ASCII white space (9 to 13 and 32), as `tr '[:space:]'` has it under LC_ALL=C.
 struct NotSpace {
+  /// Is the byte one of them?
   static constexpr bool contains(unsigned char c) noexcept {
     return c != ' ' && static_cast<unsigned char>(c - 9U) > 4U;
   }
@@ -38,6 +39,7 @@ struct NotSpace {
 
 /// ASCII letters.
 struct Letter {
+  /// Is the byte one of them?
   static constexpr bool contains(unsigned char c) noexcept {
     return static_cast<unsigned char>((c | 0x20U) - 'a') < 26U;
   }
@@ -207,8 +209,11 @@ class words {
     std::string_view word_;
   };
 
+  /// The text must outlive the range and its words.
   explicit words(std::string_view text) : text_(text) {}
+  /// Forward iterators, whose values are std::string_view.
   iterator begin() const { return iterator(text_); }
+  /// Behind the last word.
   iterator end() const { return {}; }
 
  private:

@@ -1,0 +1,5 @@
+# Doxygen's view of the headers: what says all by its form needs no words of its own there.
+s/^.* = default;$//
+s|^  explicit [A-Za-z]*Error(|  /** For those who throw it. */ &|
+s|^  std::default_sentinel_t end()|  /** What begin() arrives at when there is nothing left. */ &|
+s|^  [A-Za-z]*& operator=([A-Za-z]*&& other) noexcept {|  /** Takes over what the other holds. */ &|
