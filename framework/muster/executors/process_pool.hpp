@@ -155,7 +155,6 @@ class ProcessPoolExecutor final : public Executor {
   /// as submit() does.
   Future<Bytes> submit_raw(TaskFunction function, Bytes argument, const TaskOptions& options = {});
 
-  /// What submit() ends in, for executors that wrap this one. Throws as submit() does.
   void execute(detail::TaskPtr task) override;
 
   /// Counters of a task of this pool, if it is running just now.

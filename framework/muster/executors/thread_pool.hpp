@@ -45,7 +45,6 @@ class ThreadPoolExecutor final : public Executor {
   /// As Executor says. Throws Error(usage) if `wait` is asked for by one of the pool's own threads.
   void shutdown(bool wait = true, bool cancel_pending = false) override;
 
-  /// What submit() ends in, for executors that wrap this one. Throws as submit() does.
   void execute(detail::TaskPtr task) override;
 
   unsigned max_workers() const noexcept override;
