@@ -7,6 +7,7 @@
 #include <muster/codec/types.hpp>
 #include <muster/executors/init.hpp>
 #include <muster/executors/process_pool.hpp>
+#include <muster/executors/register_error.hpp>
 #include <muster/executors/thread_pool.hpp>
 #include <muster/futures/as_completed.hpp>
 #include <muster/futures/coroutine.hpp>

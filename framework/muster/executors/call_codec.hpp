@@ -25,6 +25,10 @@ inline constexpr bool is_sendable_function = std::is_trivially_copyable_v<F> &&
                                              (!std::is_pointer_v<F> ||
                                               std::is_function_v<std::remove_pointer_t<F>>);
 
+/// A function of muster's own that is called another way in a task process: F::call_remotely().
+template <class F>
+inline constexpr bool has_remote_call = false;
+
 /// How an argument travels. A pointer to text is sent as the text; everything else by the message
 /// codec, in pieces where it is large.
 template <class A>

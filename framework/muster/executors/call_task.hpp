@@ -74,7 +74,9 @@ class RemoteInvocation {
         typename ArgumentCodec<A>::Decoded(in)...};  // braces: left to right
     in.finish();
     const auto invoke = [&](typename ArgumentCodec<A>::Decoded&... each) -> decltype(auto) {
-      if constexpr (TakesStopToken<F, A...>) {
+      if constexpr (has_remote_call<F>) {
+        return function.call_remotely(each.pass()...);
+      } else if constexpr (TakesStopToken<F, A...>) {
         return std::invoke(std::move(function), context.stop_token(), each.pass()...);
       } else {
         return std::invoke(std::move(function), each.pass()...);

@@ -24,6 +24,11 @@ std::string describe(const WorkerDeath& death) {
   return text;
 }
 
+std::string headline(const RemoteCause& cause, bool names_itself) {
+  if (names_itself) return cause.message;
+  return cause.message.empty() ? "threw " + cause.type : cause.type + ": " + cause.message;
+}
+
 }  // namespace
 
 bool WorkerDeath::own_doing() const noexcept {
@@ -42,11 +47,39 @@ bool WorkerDeath::own_doing() const noexcept {
   }
 }
 
-RemoteError::RemoteError(ErrorCode code, const std::string& message, std::string hint,
-                         std::vector<RemoteCause> chain)
-    : Error(code, message, std::move(hint)), chain_(std::move(chain)) {
-  MUSTER_ASSERT(!chain_.empty());
+RemoteFacts::RemoteFacts(RemoteErrorDetails details)
+    : details_(std::make_shared<const RemoteErrorDetails>(std::move(details))) {
+  MUSTER_ASSERT(!details_->chain.empty());
 }
+
+std::string RemoteFacts::summary() const {
+  std::string out = headline(chain().front(), details_->names_itself);
+  for (std::size_t i = 1; i < chain().size(); ++i) {
+    out += "; caused by " + headline(chain()[i], false);
+  }
+  return out;
+}
+
+std::string RemoteFacts::report() const {
+  std::string out = headline(chain().front(), false);
+  if (!hint().empty()) out += "\n  hint: " + hint();
+  for (std::size_t i = 1; i < chain().size(); ++i) {
+    out += "\n  caused by " + headline(chain()[i], false);
+  }
+  out += "\n  thrown in process " + std::to_string(pid()) + " on " + host();
+  for (std::size_t i = 0; i < backtrace().size(); ++i) {
+    out += "\n  #" + std::to_string(i) + " " + backtrace()[i];
+  }
+  if (backtrace().empty()) out += "\n  without a backtrace";
+  return out;
+}
+
+const RemoteFacts* remote_facts(const std::exception& error) noexcept {
+  return dynamic_cast<const RemoteFacts*>(&error);
+}
+
+RemoteError::RemoteError(const RemoteFacts& facts)
+    : Error(facts.code(), facts.summary(), facts.hint()), RemoteFacts(facts) {}
 
 WorkerDiedError::WorkerDiedError(WorkerDeath death)
     : Error(ErrorCode::worker_died, describe(death)), death_(std::move(death)) {}

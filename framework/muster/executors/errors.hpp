@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -16,20 +18,71 @@ struct RemoteCause {
   std::string message;  ///< what(); empty for what is not a std::exception
 };
 
-/// A task threw. A muster::Error keeps its code, hint and message; what() of any other exception is
-/// "<type>: <message>". Causes found by std::rethrow_if_nested are appended to what() and listed.
-class RemoteError : public Error {
+/// What a process says about an exception. See RemoteFacts for the meaning of the members.
+struct RemoteErrorDetails {
+  ErrorCode code = ErrorCode::task;
+  bool names_itself = false;  ///< a muster::Error: its message needs no type in front
+  std::string hint;
+  std::vector<RemoteCause> chain;  ///< not empty
+  std::vector<std::string> backtrace;
+  std::string host;
+  pid_t pid = 0;
+};
+
+/// What is known of an exception that was thrown in another process. Every exception that arrives
+/// from one is a RemoteFacts as well, so this can be caught instead of its type. Immutable; copies
+/// share what they say, and copying throws nothing.
+class RemoteFacts {
  public:
-  RemoteError(ErrorCode code, const std::string& message, std::string hint,
-              std::vector<RemoteCause> chain);
+  explicit RemoteFacts(RemoteErrorDetails details);
+  RemoteFacts(const RemoteFacts&) = default;
+  RemoteFacts& operator=(const RemoteFacts&) = default;
+  virtual ~RemoteFacts() = default;
 
-  const std::string& type() const noexcept { return chain_.front().type; }
+  /// The code of a muster::Error, `limit` for a std::bad_alloc, `task` for everything else.
+  ErrorCode code() const noexcept { return details_->code; }
+  const std::string& hint() const noexcept { return details_->hint; }
 
-  /// The exception itself, then what it was caused by. Never empty.
-  const std::vector<RemoteCause>& chain() const noexcept { return chain_; }
+  /// Of the exception itself, demangled; without the wrapper that std::throw_with_nested adds.
+  const std::string& type() const noexcept { return chain().front().type; }
+
+  /// The exception itself, then what it was caused by, as std::rethrow_if_nested finds it. Never
+  /// empty, at most 32; no text has more than 16 KiB.
+  const std::vector<RemoteCause>& chain() const noexcept { return details_->chain; }
+
+  /// The stack of the throw, innermost first, down to the task's function; at most 32 frames of the
+  /// form "<file>+0x<offset>", which `addr2line -e <file> 0x<offset>` takes, with " in <function>"
+  /// if that is known (link with -rdynamic for those of the program). Of a rethrown exception it is
+  /// the stack of the rethrow. Empty if the stack could not be read.
+  const std::vector<std::string>& backtrace() const noexcept { return details_->backtrace; }
+
+  const std::string& host() const noexcept { return details_->host; }
+  pid_t pid() const noexcept { return details_->pid; }
+
+  /// The chain in one sentence: "<type>: <message>; caused by <type>: <message>". A muster::Error
+  /// at the front goes without its type.
+  std::string summary() const;
+
+  /// All of it, for logs: a cause, the process, a frame on each line.
+  std::string report() const;
 
  private:
-  std::vector<RemoteCause> chain_;
+  std::shared_ptr<const RemoteErrorDetails> details_;
+};
+
+/// What is known of `error` if it was thrown in another process; null otherwise. Lives as long as
+/// `error` does.
+const RemoteFacts* remote_facts(const std::exception& error) noexcept;
+
+/// An exception of a task process whose type is not registered (register_error.hpp), or whose value
+/// could not be sent. what() is its summary(). A type derived from muster::Error keeps its code,
+/// hint and message.
+class RemoteError : public Error, public RemoteFacts {
+ public:
+  explicit RemoteError(const RemoteFacts& facts);
+
+  using Error::code;
+  using Error::hint;
 };
 
 /// How a task process ended. Exactly one of `signal` and `exit_code` is meaningful.

@@ -83,34 +83,66 @@ struct MapChunk {
   Duration elapsed{};
 };
 
+/// An error of one input, on its way out of a task process: what encode_error_of() said of it.
+struct EncodedError {
+  Bytes description;
+};
+
 /// The function of a task that works on several inputs: each has an outcome of its own.
 template <class F, class Values, class R>
 struct CallForEach {
   F function;
 
   MapChunk<R> operator()(std::vector<Values>&& inputs) {
+    return call_each(inputs, [](auto& calls) -> std::exception_ptr {
+      try {
+        calls();
+        return nullptr;
+      } catch (...) {
+        return std::current_exception();
+      }
+    });
+  }
+
+  /// In a task process: the errors are EncodedErrors.
+  MapChunk<R> call_remotely(std::vector<Values>&& inputs) {
+    return call_each(inputs, [](auto& calls) -> std::exception_ptr {
+      std::optional<Bytes> error = encode_error_of(calls);
+      return error ? std::make_exception_ptr(EncodedError{std::move(*error)}) : nullptr;
+    });
+  }
+
+ private:
+  /// `error_of` runs calls until one throws, and gives what it threw.
+  template <class ErrorOf>
+  MapChunk<R> call_each(std::vector<Values>& inputs, ErrorOf error_of) {
     const TimePoint start = Clock::now();
     MapChunk<R> out;
     out.items.reserve(inputs.size());
-    for (Values& each : inputs) out.items.push_back(call(std::move(each)));
+    const auto calls = [&] {
+      while (out.items.size() < inputs.size()) {
+        out.items.push_back(call(inputs[out.items.size()]));
+      }
+    };
+    while (std::exception_ptr error = error_of(calls)) {
+      out.items.emplace_back(std::in_place_index<1>, std::move(error));
+    }
     out.elapsed = Clock::now() - start;
     return out;
   }
 
- private:
-  MapItem<R> call(Values&& input) {
-    try {
-      if constexpr (std::is_void_v<R>) {
-        std::apply(function, std::move(input));
-        return std::monostate();
-      } else {
-        return MapItem<R>(std::in_place_index<0>, std::apply(function, std::move(input)));
-      }
-    } catch (...) {
-      return MapItem<R>(std::in_place_index<1>, std::current_exception());
+  MapItem<R> call(Values& input) {
+    if constexpr (std::is_void_v<R>) {
+      std::apply(function, std::move(input));
+      return MapItem<R>(std::in_place_index<0>);
+    } else {
+      return MapItem<R>(std::in_place_index<0>, std::apply(function, std::move(input)));
     }
   }
 };
+
+template <class F, class Values, class R>
+inline constexpr bool has_remote_call<CallForEach<F, Values, R>> = true;
 
 /// Results and errors travel side by side.
 template <class R>
@@ -127,7 +159,7 @@ struct ResultCodec<MapChunk<R>> {
       if (each.index() == 0) {
         encode_message(bytes, std::get<0>(each));
       } else {
-        writer.string(encode_exception(std::get<1>(each)));
+        writer.string(description_of(std::get<1>(each)));
       }
     }
     out.send(bytes);
@@ -148,6 +180,15 @@ struct ResultCodec<MapChunk<R>> {
     }
     in.finish();
     return out;
+  }
+
+ private:
+  static Bytes description_of(const std::exception_ptr& error) {
+    try {
+      std::rethrow_exception(error);
+    } catch (const EncodedError& encoded) {
+      return encoded.description;
+    }
   }
 };
 

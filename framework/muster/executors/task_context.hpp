@@ -57,8 +57,9 @@ class TaskContext {
 };
 
 /// A task: a plain function of the program itself, which task processes have at the same address.
-/// What it returns is the result; what it throws arrives as RemoteError. Anything it prints, to
-/// stdout or stderr, arrives line by line at ProcessPoolOptions::on_output.
+/// What it returns is the result; what it throws arrives as itself if its type is registered
+/// (register_error.hpp), and as RemoteError otherwise. Anything it prints, to stdout or stderr,
+/// arrives line by line at ProcessPoolOptions::on_output.
 using TaskFunction = Bytes (*)(TaskContext& context, std::string_view argument);
 
 }  // namespace muster

@@ -37,6 +37,8 @@ AttemptFailure classify(const std::exception_ptr& error,
     std::rethrow_exception(error);
   } catch (const WorkerDiedError& death) {
     return died(death, place);
+  } catch (const RemoteFacts& facts) {
+    return {cause_of(facts.code()), facts.code(), facts.summary(), facts.hint()};
   } catch (const Error& known) {
     return {cause_of(known.code()), known.code(), known.what(), known.hint()};
   } catch (const std::exception& other) {

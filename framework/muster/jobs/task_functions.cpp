@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <muster/base/error.hpp>
+#include <muster/executors/errors.hpp>
 #include <muster/jobs/task_functions.hpp>
 #include <muster/plugin/loader.hpp>
 
@@ -46,6 +47,8 @@ Bytes run_in_pool(ProcessPoolExecutor& pool, const std::stop_token& stop, TaskFu
       if (!error.death().own_doing() && kills <= kills_max) continue;
       throw Error(ErrorCode::plugin, fmt::format("plugin '{}' ended the process that loaded it: {}",
                                                  path.string(), error.what()));
+    } catch (const RemoteFacts& facts) {
+      throw RemoteError(facts);  // an Error, whatever was thrown
     }
   }
 }

@@ -18,7 +18,7 @@ enum class FrameKind : std::uint32_t {
   initialize = 7,  // first, if at all; answered with `error` if it fails, and otherwise not
   // child to parent: exactly one for every task frame, in the order they were sent
   value = 3,
-  error = 4,    // the payload is what encode_current_exception made
+  error = 4,    // the payload is what encode_error_of made
   skipped = 5,  // the task had been withdrawn
 };
 

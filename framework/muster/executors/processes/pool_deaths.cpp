@@ -10,6 +10,7 @@
 #include <muster/base/error.hpp>
 #include <muster/base/memory.hpp>
 #include <muster/executors/error_codec.hpp>
+#include <muster/executors/errors.hpp>
 #include <muster/executors/processes/pool_core.hpp>
 #include <muster/futures/errors.hpp>
 
@@ -109,6 +110,8 @@ void PoolCore::initializer_failed(const Reply& reply) {
   std::string what = "it threw";
   try {
     std::rethrow_exception(decode_exception(reply.payload));
+  } catch (const RemoteFacts& facts) {
+    what = facts.summary();
   } catch (const std::exception& error) {
     what = error.what();
   }

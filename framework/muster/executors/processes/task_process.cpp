@@ -89,13 +89,13 @@ void TaskProcess::initialize(const FrameHeader& frame, std::string_view call) {
   class NoResult final : public ResultSink {
     void send(std::string_view) override {}
   } sink;
-  try {
+  const auto error = encode_error_of([&] {
     TaskContext context(TaskId{}, header_.position, header_.progress, stop_);
     reinterpret_cast<RemoteFunction>(frame.function)(context, call, sink);
-  } catch (...) {
-    fail(frame);
-    await_kill();
-  }
+  });
+  if (!error) return;
+  fail(frame, *error);
+  await_kill();
 }
 
 /// Waits for the next task. False if there is to be none.
@@ -127,7 +127,7 @@ void TaskProcess::run_task(const FrameHeader& task, std::string_view call, bool 
     reply(task, FrameKind::skipped, {});
     return;
   }
-  try {
+  const auto error = encode_error_of([&] {
     if (call_lost) {
       throw Error(ErrorCode::limit,
                   "no memory in the task process for an argument of " + format_bytes(task.size));
@@ -135,9 +135,8 @@ void TaskProcess::run_task(const FrameHeader& task, std::string_view call, bool 
     TaskContext context(id, header_.position, header_.progress, stop_);
     Sink sink(*this, task);
     reinterpret_cast<RemoteFunction>(task.function)(context, call, sink);
-  } catch (...) {
-    fail(task);
-  }
+  });
+  if (error) fail(task, *error);
   stop_.task_ended();
   // The parent may have seen the reply and given the slot to another task already: then it is not
   // ours to change.
@@ -146,11 +145,9 @@ void TaskProcess::run_task(const FrameHeader& task, std::string_view call, bool 
   if (expected == slot_word(id, SlotState::withdrawn)) await_kill();
 }
 
-// In a catch block.
-void TaskProcess::fail(const FrameHeader& task) {
-  const Bytes description = encode_current_exception();
+void TaskProcess::fail(const FrameHeader& task, std::string_view error) {
   std::fflush(stdout);
-  reply(task, FrameKind::error, description);
+  reply(task, FrameKind::error, error);
 }
 
 void TaskProcess::reply(const FrameHeader& task, FrameKind kind, std::string_view payload) {

@@ -36,7 +36,7 @@ class TaskProcess {
 
   void run_task(const FrameHeader& task, std::string_view call, bool call_lost);
   void initialize(const FrameHeader& frame, std::string_view call);
-  void fail(const FrameHeader& task);
+  void fail(const FrameHeader& task, std::string_view error);
   void reply(const FrameHeader& task, FrameKind kind, std::string_view payload);
   void push(std::string_view bytes);
   bool await_frame();
