@@ -119,7 +119,7 @@ struct CallForEach {
     const TimePoint start = Clock::now();
     MapChunk<R> out;
     out.items.reserve(inputs.size());
-    const auto calls = [&] {
+    auto calls = [&] {
       while (out.items.size() < inputs.size()) {
         out.items.push_back(call(inputs[out.items.size()]));
       }

@@ -5,8 +5,8 @@
 // Apart from throw_trace.hpp's users, for whom the symbol below has the type std::type_info.
 
 namespace muster::detail {
-namespace {
 
+// Not in an unnamed namespace: objects of types from there are not seen by other files.
 class ProbeTypeInfo final : public std::type_info {
  public:
   ProbeTypeInfo() : std::type_info("N6muster6detail10ThrowProbeE") {}
@@ -19,8 +19,6 @@ class ProbeTypeInfo final : public std::type_info {
     return false;
   }
 };
-
-}  // namespace
 
 // The symbol of typeid(ThrowProbe).
 extern const ProbeTypeInfo throw_probe_type asm("_ZTIN6muster6detail10ThrowProbeE");

@@ -40,6 +40,7 @@ volatile int depth = 0;
 }
 
 [[gnu::noinline]] void fall(int levels) {
+  if (levels < 0) return;
   if (levels == 0) throw_here();
   fall(levels - 1);
   depth = depth - 1;
