@@ -50,7 +50,8 @@ class RemoteFacts {
   /// empty, at most 32; no text has more than 16 KiB.
   const std::vector<RemoteCause>& chain() const noexcept { return details_->chain; }
 
-  /// The stack of the throw, innermost first, down to the task's function; at most 32 frames of the
+  /// The stack of the throw, innermost first, down to the task's function (and the few of ours
+  /// that call it, which it may be inlined into); at most 32 frames of the
   /// form "<file>+0x<offset>", which `addr2line -e <file> 0x<offset>` takes, with " in <function>"
   /// if that is known (link with -rdynamic for those of the program). Of a rethrown exception it is
   /// the stack of the rethrow. Empty if the stack could not be read.
