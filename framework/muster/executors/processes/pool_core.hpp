@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -84,7 +85,6 @@ class PoolCore final : public TaskHome,
   struct Batch {
     std::vector<Reply> replies;
     std::vector<Completion> completions;
-    std::vector<DoneCallbacks> callbacks;
   };
 
   // pool_core.cpp: what other threads call.
@@ -120,7 +120,8 @@ class PoolCore final : public TaskHome,
   bool any_in_frame() const;
   void update_sleepers();
   void lead(SharedStateBase& work, std::optional<TimePoint> deadline);
-  void leader_sleeps_until(std::optional<TimePoint> deadline);
+  void leader_sleeps_until(std::optional<TimePoint> deadline,
+                           const std::function<bool()>& is_over);
   void wake_leader();
 
   // pool_pump.cpp: the pump's thread.

@@ -86,7 +86,10 @@ void PoolCore::deliver(Batch& batch, bool run_callbacks) {
     if (run_callbacks) {
       callbacks.run();
     } else if (!callbacks.empty()) {
-      batch.callbacks.push_back(std::move(callbacks));
+      // At once: what the leader itself waits for may depend on them.
+      const Lock lock(mutex_);
+      left_callbacks_.push_back(std::move(callbacks));
+      notify_pump();
     }
     task_left();
   }
@@ -129,10 +132,8 @@ void PoolCore::lend_thread(SharedStateBase& work, std::optional<TimePoint> deadl
     leader_looks_ = false;
     update_sleepers();
     std::atomic_thread_fence(std::memory_order_seq_cst);
-    wake_pump = !pump_looks_ && reply_visible();
-    for (DoneCallbacks& each : lead_batch_.callbacks) left_callbacks_.push_back(std::move(each));
-    wake_pump = wake_pump || !lead_batch_.callbacks.empty();
-    lead_batch_.callbacks.clear();
+    // The task may have been the last one that the end of the pool waited for.
+    wake_pump = closing_ || (!pump_looks_ && reply_visible());
   }
   if (wake_pump) notify_pump();
 }
@@ -159,12 +160,13 @@ void PoolCore::lead(SharedStateBase& work, std::optional<TimePoint> deadline) {
     if (any) {
       deliver(lead_batch_, false);
     } else if (!is_over()) {
-      leader_sleeps_until(deadline);
+      leader_sleeps_until(deadline, is_over);
     }
   }
 }
 
-void PoolCore::leader_sleeps_until(std::optional<TimePoint> deadline) {
+void PoolCore::leader_sleeps_until(std::optional<TimePoint> deadline,
+                                   const std::function<bool()>& is_over) {
   {
     const Lock lock(mutex_);
     rebalance();
@@ -176,7 +178,7 @@ void PoolCore::leader_sleeps_until(std::optional<TimePoint> deadline) {
   bool ready = false;
   {
     const std::lock_guard receiving(receiving_);
-    ready = reply_visible();
+    ready = reply_visible() || is_over();
   }
   // Without a deadline for ever, as asked: every process's reply or end leads to a wake-up.
   timespec left{};
@@ -196,6 +198,7 @@ void PoolCore::leader_sleeps_until(std::optional<TimePoint> deadline) {
 
 /// After anything but a reply that may have ended what the leader waits for.
 void PoolCore::wake_leader() {
+  std::atomic_thread_fence(std::memory_order_seq_cst);  // between what was done and the look
   if (leader_waits_.exchange(false)) signal_eventfd(lead_.get());
 }
 
