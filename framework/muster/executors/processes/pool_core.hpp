@@ -111,6 +111,7 @@ class PoolCore final : public TaskHome,
   void close_idle();
   void requeue(TaskPtr task);
   void try_more_workers();
+  void watch_run_time(TaskBase& task);
 
   // pool_receive.cpp: taking replies. receive() with receiving_.
   bool receive(Batch& batch);
@@ -163,6 +164,8 @@ class PoolCore final : public TaskHome,
   mutable std::mutex mutex_;
   TaskQueue queue_;                            // may hold tasks that were cancelled
   std::vector<TaskPtr> overdue_;               // sent, with a limit to their run time
+  std::size_t overdue_kept_ = 0;               // how many were left when it was last tidied
+  TimePoint pump_sleeps_until_ = TimePoint::max();
   std::vector<Completion> failed_;             // for the pump to tell
   std::vector<DoneCallbacks> left_callbacks_;  // for the pump to run
   std::uint64_t numbers_ = 0;

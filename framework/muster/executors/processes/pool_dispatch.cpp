@@ -100,10 +100,21 @@ void PoolCore::send(ChildHandle& child, TaskPtr task) {
   if (child.channel().in_flight_count() == 0) child.window().work_begins(Clock::now());
   task->process = &child;
   const TaskExtras* extras = task->extras_if_any();
-  if (extras != nullptr && extras->options.run_timeout) overdue_.push_back(TaskPtr::share(*task));
+  if (extras != nullptr && extras->options.run_timeout) watch_run_time(*task);
   child.channel().send_task(std::move(task), ++numbers_);
   ++child.sent;
   if (child.fresh() || child.sent == options_.max_tasks_per_child) child.close();
+}
+
+/// The pump ends tasks that run for too long, so it must not sleep for longer than this one may.
+void PoolCore::watch_run_time(TaskBase& task) {
+  constexpr std::size_t kept_min = 64;
+  if (overdue_.size() >= 2 * std::max(overdue_kept_, kept_min)) {
+    std::erase_if(overdue_, [](const TaskPtr& each) { return each->process == nullptr; });
+    overdue_kept_ = overdue_.size();
+  }
+  overdue_.push_back(TaskPtr::share(task));
+  if (*task.extras().options.run_timeout < pump_sleeps_until_ - Clock::now()) notify_pump();
 }
 
 /// Sends the next task of the queue, to `child` if that is given. False if there is none, or no

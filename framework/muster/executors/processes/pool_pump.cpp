@@ -231,6 +231,7 @@ int PoolCore::sleep_ms() {
     if (child->channel().running(*task)) left -= now - child->channel().started_at();
     rest = std::min(rest, left);
   }
+  pump_sleeps_until_ = rest < TimePoint::max() - now ? now + rest : TimePoint::max();
   if (rest == Duration::max()) return -1;
   const auto ms = std::chrono::ceil<std::chrono::milliseconds>(rest).count();
   return static_cast<int>(std::clamp<std::int64_t>(ms, 1, 60'000));
