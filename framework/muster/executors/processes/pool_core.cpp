@@ -122,7 +122,7 @@ void PoolCore::start() {
                 "raise the limits on processes and memory (ulimit -u, ulimit -v)");
   }
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  pump_id_ = thread_.get_id();
+  pump_id_.store(thread_.get_id());
 }
 
 AreaGeometry PoolCore::geometry() const {
@@ -304,7 +304,7 @@ bool PoolCore::await_killed(Duration timeout) {
 }
 
 void PoolCore::shutdown(bool wait, bool cancel_pending) {
-  if (wait && std::this_thread::get_id() == pump_id_) {
+  if (wait && std::this_thread::get_id() == pump_id_.load()) {
     throw Error(ErrorCode::usage, "a callback cannot wait for the end of the pool that runs it");
   }
   std::vector<DoneCallbacks> callbacks;
@@ -332,6 +332,7 @@ void PoolCore::terminate(int signal) {
 void PoolCore::join() {
   const std::lock_guard lock(join_mutex_);
   if (thread_.joinable()) thread_.join();
+  pump_id_.store(std::thread::id());
 }
 
 std::vector<pid_t> PoolCore::worker_pids() const {

@@ -208,7 +208,7 @@ class PoolCore final : public TaskHome,
 
   std::mutex join_mutex_;
   std::thread thread_;
-  std::thread::id pump_id_;  // set by start(), then constant
+  std::atomic<std::thread::id> pump_id_;  // none once it has ended: ids are used again
 };
 
 }  // namespace muster::detail

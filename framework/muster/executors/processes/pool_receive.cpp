@@ -116,7 +116,7 @@ void PoolCore::update_sleepers() {
 }
 
 void PoolCore::lend_thread(SharedStateBase& work, std::optional<TimePoint> deadline) {
-  if (std::this_thread::get_id() == pump_id_) return;
+  if (std::this_thread::get_id() == pump_id_.load()) return;
   if (has_leader_.exchange(true)) return;  // its deliveries will wake this thread, too
   {
     const Lock lock(mutex_);
