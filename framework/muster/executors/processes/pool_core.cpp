@@ -155,9 +155,13 @@ void PoolCore::execute(TaskPtr task) {
   {
     const Lock lock(mutex_);
     throw_if_closed();
-    task->home.store(this, std::memory_order_release);
-    tasks_.fetch_add(1, std::memory_order_relaxed);
     ChildHandle* child = queue_.size() == 0 && !is_alone(*task) ? pick_existing() : nullptr;
+    task->home.store(this, std::memory_order_release);
+    // From here on who cancels it asks us. A task that a decorator held back may be cancelled
+    // already.
+    const FutureState next = child != nullptr ? FutureState::dispatched : FutureState::pending;
+    if (!task->state().advance(next)) return;
+    tasks_.fetch_add(1, std::memory_order_relaxed);
     if (child != nullptr) {
       send(*child, std::move(task));
       child->channel().flush();

@@ -93,10 +93,8 @@ ChildHandle* PoolCore::start_child(bool fresh) {
   }
 }
 
+/// A task whose state says `dispatched` already.
 void PoolCore::send(ChildHandle& child, TaskPtr task) {
-  // False only if it was cancelled behind our back, which its control, us, excludes.
-  const bool wanted = task->state().advance(FutureState::dispatched);
-  MUSTER_ASSERT(wanted);
   if (child.channel().in_flight_count() == 0) child.window().work_begins(Clock::now());
   task->process = &child;
   const TaskExtras* extras = task->extras_if_any();
@@ -139,6 +137,9 @@ bool PoolCore::dispatch_next(ChildHandle* child) {
       }
       return false;
     }
+    // False only if it was cancelled behind our back, which its control, us, excludes.
+    const bool wanted = task->state().advance(FutureState::dispatched);
+    MUSTER_ASSERT(wanted);
     send(*chosen, std::move(task));
     return true;
   }
@@ -182,9 +183,6 @@ void PoolCore::rebalance() {
       TaskPtr task = (*busiest)->channel().recall_last();
       if (!task) break;
       --(*busiest)->sent;
-      task->process = nullptr;
-      const bool wanted = task->state().advance(FutureState::pending);
-      MUSTER_ASSERT(wanted);
       send(*idle, std::move(task));
     }
     idle->channel().flush();
