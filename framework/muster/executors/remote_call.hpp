@@ -62,7 +62,7 @@ using RemoteFunction = void (*)(TaskContext& context, std::string_view call, Res
 struct RemoteCall {
   RemoteFunction function = nullptr;  ///< null if such calls cannot be sent
   const char* refusal = nullptr;      ///< why not
-  /// Encoding it is short and runs no code of the user.
+  /// It has at most EncodedCall::borrowed_bytes_min, and encoding it runs no code of the user.
   bool is_flat = false;
   bool takes_stop_token = false;
 };

@@ -77,7 +77,7 @@ UniqueFd make_eventfd() {
 /// The call as it is sent, unless that is quickly made again. Throws what the codec of an argument
 /// throws, and Error(limit).
 void encode_call(TaskBase& task, std::uint64_t bytes_max) {
-  if (task.remote().is_flat) return;
+  if (task.remote().is_flat && bytes_max >= EncodedCall::borrowed_bytes_min) return;
   EncodedCall& call = task.extras().call.emplace();
   task.encode(call);
   if (call.size() <= bytes_max + call_prefix_bytes) return;
