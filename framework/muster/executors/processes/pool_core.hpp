@@ -99,6 +99,7 @@ class PoolCore final : public TaskHome,
 
   // pool_dispatch.cpp: which process gets what. With mutex_.
   bool is_alone(const TaskBase& task) const;
+  bool is_spent(ChildHandle& child) const;
   ChildHandle* pick_existing();
   ChildHandle* pick_or_start(bool alone);
   ChildHandle* start_child(bool fresh);

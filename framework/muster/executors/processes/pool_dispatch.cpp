@@ -28,12 +28,22 @@ bool PoolCore::is_alone(const TaskBase& task) const {
          (extras->options.fresh_process || extras->deaths >= deaths_until_alone);
 }
 
+/// Too old or too large to get more tasks.
+bool PoolCore::is_spent(ChildHandle& child) const {
+  if (options_.max_child_age && Clock::now() - child.born >= *options_.max_child_age) return true;
+  return options_.max_resident_bytes != 0 && child.channel().wants_to_retire();
+}
+
 /// A process that can take one more task: an idle one if there is any. If not, and a new one could
 /// be started, that is better than to queue behind another task, so none.
 ChildHandle* PoolCore::pick_existing() {
   ChildHandle* best = nullptr;
   for (const auto& child : children_) {
     if (!child->accepts()) continue;
+    if (is_spent(*child)) {
+      child->close();
+      continue;
+    }
     if (child->idle()) return child.get();
     if (best == nullptr || child->channel().in_flight_count() < best->channel().in_flight_count()) {
       best = child.get();
@@ -156,6 +166,7 @@ void PoolCore::dispatch_queue() {
 
 /// By either party, after replies: what the process has room for now.
 void PoolCore::refill(ChildHandle& child) {
+  if (is_spent(child)) child.close();
   TaskChannel& channel = child.channel();
   if (children_.size() < workers_max_ && queue_.size() != 0) {
     notify_pump();  // a new process may be better for the next task, and the pump starts those
@@ -192,12 +203,8 @@ void PoolCore::rebalance() {
 /// After shutdown(): whoever has nothing to do, and will get nothing, ends.
 void PoolCore::close_idle() {
   const bool no_more = closing_ && queue_.size() == 0;
-  const TimePoint now = Clock::now();
   for (const auto& child : children_) {
-    const bool too_old = options_.max_child_age && now - child->born >= *options_.max_child_age;
-    if ((no_more && child->idle()) || too_old || child->channel().wants_to_retire()) {
-      child->close();
-    }
+    if ((no_more && child->idle()) || is_spent(*child)) child->close();
   }
 }
 
