@@ -105,8 +105,9 @@ void PoolCore::spawn_failed(const std::string& reason) {
                reason.c_str());
 }
 
-/// The process does nothing any more.
+/// The process does nothing any more. Logged once, however many processes it fails in.
 void PoolCore::initializer_failed(const Reply& reply) {
+  if (broken_) return;
   std::string what = "it threw";
   try {
     std::rethrow_exception(decode_exception(reply.payload));

@@ -26,7 +26,7 @@ struct Reply {
 /// A task that was sent and has not been answered, or whose end has not been learnt.
 struct InFlight {
   TaskPtr task;  // empty if it was taken back
-  bool started = false;
+  bool started = false;  // of a task that is here
 };
 
 /// The parent's end of one task process: sends tasks, takes replies, and follows each task by its
