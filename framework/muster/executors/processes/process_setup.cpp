@@ -64,16 +64,17 @@ void keep_freed_memory() noexcept {
 }
 
 void apply_limits(const ProcessLimits& limits) noexcept {
-  const auto limit = [](__rlimit_resource_t resource, std::uint64_t value) {
+  const auto limit = [](__rlimit_resource_t resource, std::uint64_t value, rlim_t grace = 0) {
     if (value == 0) return;
     rlimit both{};
     require(::getrlimit(resource, &both) == 0);
     both.rlim_cur = std::min<rlim_t>(value, both.rlim_max);
-    both.rlim_max = both.rlim_cur;
+    both.rlim_max = std::min<rlim_t>(both.rlim_cur + grace, both.rlim_max);
     require(::setrlimit(resource, &both) == 0);
   };
   limit(RLIMIT_AS, limits.address_space_bytes);
-  limit(RLIMIT_CPU, limits.cpu_time_s);
+  // At its hard limit a process gets SIGKILL, which would not say why.
+  limit(RLIMIT_CPU, limits.cpu_time_s, 1);
   limit(RLIMIT_FSIZE, limits.file_bytes);
   limit(RLIMIT_NOFILE, limits.open_files);
 }
