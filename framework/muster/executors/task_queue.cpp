@@ -19,9 +19,7 @@ void TaskQueue::push(TaskPtr task) {
   TaskBase* const added = task.get();
   added->sequence = pushed_;
   if (added->priority != 0) {
-    const std::int64_t earlier = added->priority * overtaken_per_step;
-    others_.push_back({static_cast<std::int64_t>(pushed_) - earlier, added});
-    std::push_heap(others_.begin(), others_.end());
+    push_ordered(*added);
   } else {
     in_order_.push_back(added);
   }
@@ -30,11 +28,20 @@ void TaskQueue::push(TaskPtr task) {
   ++size_;
 }
 
-void TaskQueue::push_front(TaskPtr task) {
-  task->sequence = 0;
-  in_order_.push_front(task.get());
+void TaskQueue::put_back(TaskPtr task) {
+  if (task->priority != 0) {
+    push_ordered(*task);
+  } else {
+    in_order_.push_front(task.get());
+  }
   task.release();
   ++size_;
+}
+
+void TaskQueue::push_ordered(TaskBase& task) {
+  const std::int64_t earlier = task.priority * overtaken_per_step;
+  others_.push_back({static_cast<std::int64_t>(task.sequence) - earlier, &task});
+  std::push_heap(others_.begin(), others_.end());
 }
 
 TaskBase* TaskQueue::pop_first() noexcept {

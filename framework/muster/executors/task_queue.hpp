@@ -21,8 +21,8 @@ class TaskQueue {
   ~TaskQueue();
 
   void push(TaskPtr task);
-  /// To the front, before all of priority 0: for a task that had left the queue.
-  void push_front(TaskPtr task);
+  /// Back to where it was, before all of its priority: for a task that had left the queue.
+  void put_back(TaskPtr task);
   TaskPtr pop();  ///< empty if there is none
 
   /// What so many calls of pop() would give, faster. Not while has_priorities().
@@ -41,6 +41,7 @@ class TaskQueue {
   };
 
   TaskBase* pop_first() noexcept;
+  void push_ordered(TaskBase& task);
 
   // Most tasks have priority 0: they are in order already. Pointers, and not a list through the
   // tasks: what another core wrote would be fetched line by line, with the pool's lock held.

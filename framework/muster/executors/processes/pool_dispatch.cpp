@@ -143,7 +143,7 @@ bool PoolCore::dispatch_next(ChildHandle* child) {
       if (broken_) {
         fail(std::move(task), std::make_exception_ptr(BrokenExecutor(*broken_)));
       } else {
-        queue_.push_front(std::move(task));
+        queue_.put_back(std::move(task));
       }
       return false;
     }
@@ -213,7 +213,7 @@ void PoolCore::requeue(TaskPtr task) {
   const bool wanted = task->state().advance(FutureState::pending);
   MUSTER_ASSERT(wanted);
   task->process = nullptr;
-  queue_.push_front(std::move(task));
+  queue_.put_back(std::move(task));
 }
 
 /// What the machine refused once it may grant later.
