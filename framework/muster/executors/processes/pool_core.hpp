@@ -108,6 +108,7 @@ class PoolCore final : public TaskHome,
   bool dispatch_next(ChildHandle* child);
   void dispatch_queue();
   void refill(ChildHandle& child);
+  ChildHandle* busiest();
   void rebalance();
   void close_idle();
   void requeue(TaskPtr task);

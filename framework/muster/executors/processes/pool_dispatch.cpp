@@ -178,26 +178,47 @@ void PoolCore::refill(ChildHandle& child) {
   channel.flush();
 }
 
+/// Who holds most tasks; null if nobody holds one that waits.
+ChildHandle* PoolCore::busiest() {
+  ChildHandle* most = nullptr;
+  std::size_t most_held = 1;
+  for (const auto& child : children_) {
+    const std::size_t held = child->channel().held_count();
+    if (held <= most_held) continue;
+    most = child.get();
+    most_held = held;
+  }
+  return most;
+}
+
 /// Takes tasks that were sent ahead back from busy processes for idle ones, so that no task waits
-/// for a long one while there is somebody to run it. Done before either party sleeps: while results
-/// flow, those tasks are about to start where they are.
+/// for a long one while there is somebody to run it, or could be. Done before either party sleeps:
+/// while results flow, those tasks are about to start where they are.
 void PoolCore::rebalance() {
-  if (queue_.size() != 0) return;
+  if (queue_.size() != 0 || broken_) return;
+  bool any_idle = false;
   for (const auto& idle : children_) {
     if (!idle->idle()) continue;
-    const auto busiest = std::max_element(
-        children_.begin(), children_.end(), [](const auto& left, const auto& right) {
-          return left->channel().in_flight_count() < right->channel().in_flight_count();
-        });
-    const std::size_t held = (*busiest)->channel().in_flight_count();
+    any_idle = true;
+    ChildHandle* const busy = busiest();
+    if (busy == nullptr) return;
+    const std::size_t held = busy->channel().held_count();
     for (std::size_t moved = 0; moved < held / 2 && idle->accepts(); ++moved) {
-      TaskPtr task = (*busiest)->channel().recall_last();
+      TaskPtr task = busy->channel().recall_last();
       if (!task) break;
-      --(*busiest)->sent;
+      --busy->sent;
       send(*idle, std::move(task));
     }
     idle->channel().flush();
   }
+  if (any_idle || children_.size() >= workers_max_) return;
+  // A process has ended, and was not replaced as the queue was empty: now there is work for one.
+  ChildHandle* const busy = busiest();
+  TaskPtr task = busy != nullptr ? busy->channel().recall_last() : TaskPtr();
+  if (!task) return;
+  --busy->sent;
+  requeue(std::move(task));
+  notify_pump();
 }
 
 /// After shutdown(): whoever has nothing to do, and will get nothing, ends.

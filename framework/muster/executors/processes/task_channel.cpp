@@ -151,6 +151,12 @@ TaskChannel::Withdrawal TaskChannel::withdraw(const TaskBase& task, bool also_ru
   return Withdrawal::running;
 }
 
+std::size_t TaskChannel::held_count() const noexcept {
+  if (in_flight_count() < 2) return in_flight_count();
+  return static_cast<std::size_t>(std::count_if(
+      slots_.begin(), slots_.end(), [](const Slot& slot) { return static_cast<bool>(slot.task); }));
+}
+
 TaskPtr TaskChannel::recall_last() {
   std::uint32_t last = 0;
   std::uint64_t number = 0;

@@ -48,6 +48,8 @@ class TaskChannel {
   // Sending.
   bool has_free_slot() const noexcept { return !free_slots_.empty(); }
   std::size_t in_flight_count() const noexcept { return slots_.size() - free_slots_.size(); }
+  /// Those of them that were not taken back: what it runs, and what waits for it.
+  std::size_t held_count() const noexcept;
   /// Sends a task and notes in it where it is. `number` is never used again.
   void send_task(TaskPtr task, std::uint64_t number);
   void send_initialize(RemoteFunction function, std::string_view call);
