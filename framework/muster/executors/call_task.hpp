@@ -199,7 +199,8 @@ class Task final : public SharedState<StoredType<TaskResultType<F, A...>>>, publ
   bool run_here() noexcept override {
     // One that is watched may be queued again while its old place in a queue still points to it.
     TaskHome* const here = home.load(std::memory_order_acquire);
-    return here != nullptr && !is_watched() && here->run_nested(*this);
+    return here != nullptr && here == TaskHome::of_this_thread() && !is_watched() &&
+           here->run_nested(*this);
   }
 
   std::shared_ptr<WorkControl> control() noexcept override {

@@ -2,6 +2,11 @@
 
 namespace muster::detail {
 
+TaskHome*& TaskHome::of_this_thread() noexcept {
+  thread_local TaskHome* home = nullptr;
+  return home;
+}
+
 DoneCallbacks finish(TaskPtr task) noexcept {
   const TaskExtras* extras = task->extras_if_any();
   TaskWatch* watch = extras != nullptr ? extras->watches.get() : nullptr;

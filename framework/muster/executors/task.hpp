@@ -47,6 +47,10 @@ class TaskHome {
   /// True if the calling thread runs tasks of this executor; then `task` is run right away.
   virtual bool run_nested(TaskBase&) noexcept { return false; }
 
+  /// The one whose tasks the calling thread runs, null for most threads. A task whose state says
+  /// that it is done may have outlived its home: it is compared with this before it is used.
+  static TaskHome*& of_this_thread() noexcept;
+
   /// Who cancels its tasks; null if their state alone decides.
   virtual std::shared_ptr<WorkControl> control() noexcept { return nullptr; }
 };

@@ -16,6 +16,7 @@ ThreadWorker* ThreadWorker::of_this_thread() noexcept { return worker_of_this_th
 void ThreadWorker::enter_thread() noexcept {
   worker_of_this_thread = this;
   WaitHelper::of_this_thread() = this;
+  TaskHome::of_this_thread() = &core_;
 }
 
 void ThreadWorker::run(TaskPtr task) noexcept {
