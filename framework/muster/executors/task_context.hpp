@@ -46,7 +46,8 @@ class TaskContext {
   /// it can be named and skipped. Relaxed stores suffice.
   std::atomic<std::uint64_t>& position() noexcept { return position_; }
 
-  /// Triggered by Future::cancel(): a task that asks for it, once, is expected to end soon after.
+  /// Triggered by Future::cancel(), if the task's function takes a std::stop_token (which is this
+  /// one): it is expected to end soon after. A TaskFunction's never is: cancel() kills its process.
   std::stop_token stop_token() { return stop_.token_for(task_); }
 
  private:

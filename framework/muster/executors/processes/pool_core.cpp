@@ -266,12 +266,12 @@ std::optional<DoneCallbacks> PoolCore::withdraw(TaskBase& task, bool also_runnin
   }
   if (auto* child = static_cast<ChildHandle*>(task.process)) {
     TaskChannel& channel = child->channel();
-    if (also_running && task.remote().takes_stop_token && channel.running(task)) {
-      channel.request_stop(task);
+    const bool may_be_asked = task.remote().takes_stop_token;
+    const auto reached = channel.withdraw(task, also_running && !may_be_asked);
+    if (reached == TaskChannel::Withdrawal::ended) {
+      if (also_running && may_be_asked && channel.running(task)) channel.request_stop(task);
       return std::nullopt;
     }
-    const auto reached = channel.withdraw(task, also_running);
-    if (reached == TaskChannel::Withdrawal::ended) return std::nullopt;
     if (reached == TaskChannel::Withdrawal::running) child->kill();
     task.process = nullptr;
   }
