@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <muster/base/bytes.hpp>
+#include <muster/base/error.hpp>
 #include <muster/codec/message.hpp>
 #include <muster/executors/remote_call.hpp>
 
@@ -81,6 +82,10 @@ struct ArgumentCodec<A> {
   static constexpr bool is_flat_argument = false;
 
   static void encode(EncodedCall& out, const char* text) {
+    if (text == nullptr) {
+      throw Error(ErrorCode::usage, "a null pointer was given where text is sent",
+                  "send a std::optional<std::string> if there may be none");
+    }
     const std::string_view raw(text);
     ByteWriter(out.bytes()).fixed<std::uint64_t>(raw.size());
     out.bytes().append(raw);
