@@ -1,0 +1,99 @@
+#include <atomic>
+#include <csignal>
+#include <system_error>
+
+#include <pthread.h>
+
+#include <muster/base/error.hpp>
+#include <muster/executors/timer.hpp>
+
+namespace muster::detail {
+namespace {
+
+std::atomic<Timer*> timer_of_this_process{nullptr};
+thread_local bool is_timer_thread = false;
+
+// In a forked child, which has neither the thread nor, perhaps, an unlocked mutex: whoever held it
+// is not there any more. What the old one holds is left alone.
+void forget_timer() noexcept { timer_of_this_process.store(nullptr, std::memory_order_relaxed); }
+
+}  // namespace
+
+Timer& Timer::of_this_process() {
+  Timer* timer = timer_of_this_process.load(std::memory_order_acquire);
+  if (timer != nullptr) return *timer;
+  static const int registered = ::pthread_atfork(nullptr, nullptr, &forget_timer);
+  if (registered != 0) throw system_error(registered, "cannot prepare a timer for forks");
+  auto made = std::make_unique<Timer>();
+  if (timer_of_this_process.compare_exchange_strong(timer, made.get())) timer = made.release();
+  return *timer;
+}
+
+bool Timer::is_current_thread() noexcept { return is_timer_thread; }
+
+Timer::~Timer() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+TimerEntry Timer::add(TimePoint when, std::unique_ptr<Callable> callable) {
+  const std::lock_guard lock(mutex_);
+  if (!thread_.joinable()) start_thread();
+  const TimerEntry entry{when, ++added_};
+  const auto at = entries_.emplace(entry, std::move(callable)).first;
+  if (at == entries_.begin()) changed_.notify_one();
+  return entry;
+}
+
+bool Timer::cancel(const TimerEntry& entry) noexcept {
+  if (entry.number == 0) return false;
+  std::unique_lock lock(mutex_);
+  const auto node = entries_.extract(entry);
+  lock.unlock();  // what it holds is destroyed without the lock
+  return !node.empty();
+}
+
+void Timer::start_thread() {
+  // Signals are for the program's own threads.
+  sigset_t all;
+  sigset_t before;
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  try {
+    thread_ = std::thread([this] { run(); });
+  } catch (const std::system_error& error) {
+    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    throw Error(ErrorCode::broken,
+                std::string("the timer's thread cannot be started: ") + error.what(),
+                "raise the limits on processes and memory (ulimit -u, ulimit -v)");
+  }
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+void Timer::run() noexcept {
+  ::pthread_setname_np(::pthread_self(), "muster-timer");
+  is_timer_thread = true;
+  std::unique_lock lock(mutex_);
+  while (!stopping_) {
+    if (entries_.empty()) {
+      changed_.wait(lock);  // for ever: add() and the destructor wake it
+      continue;
+    }
+    const TimePoint first = entries_.begin()->first.when;
+    if (Clock::now() < first) {
+      changed_.wait_until(lock, first);
+      continue;
+    }
+    auto node = entries_.extract(entries_.begin());
+    lock.unlock();
+    node.mapped()->call();
+    node = {};  // what it holds is destroyed without the lock
+    lock.lock();
+  }
+}
+
+}  // namespace muster::detail
