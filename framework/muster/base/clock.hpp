@@ -11,4 +11,9 @@ using TimePoint = Clock::time_point;
 /// A length of time in nanoseconds; every std::chrono literal that is exact converts to it.
 using Duration = std::chrono::nanoseconds;
 
+/// The point in time `timeout` after `now`; TimePoint::max() if that is too far to be represented.
+inline TimePoint deadline_after(TimePoint now, Duration timeout) noexcept {
+  return timeout >= TimePoint::max() - now ? TimePoint::max() : now + timeout;
+}
+
 }  // namespace muster

@@ -185,14 +185,21 @@ class Task final : public SharedState<StoredType<TaskResultType<F, A...>>>, publ
     }
   }
 
-  DoneCallbacks complete() noexcept override { return SharedStateBase::complete(); }
+  DoneCallbacks complete() noexcept override {
+    if (repeatable_) call_.reset();
+    return SharedStateBase::complete();
+  }
 
   bool make_repeatable() noexcept override {
     repeatable_ = copyable;
     return copyable;
   }
 
-  void rearm() noexcept override { this->reopen(home); }
+  void rearm() noexcept override {
+    this->reopen(home, [this] {
+      if constexpr (stoppable) stop_ = std::stop_source();
+    });
+  }
 
   std::exception_ptr kept_error() const noexcept override { return this->error(); }
 
@@ -209,8 +216,15 @@ class Task final : public SharedState<StoredType<TaskResultType<F, A...>>>, publ
   }
 
   bool request_stop() noexcept override {
-    if constexpr (stoppable) stop_.request_stop();
+    if constexpr (stoppable) {
+      note_stop_request();
+      stop_.request_stop();
+    }
     return stoppable;
+  }
+
+  void trigger_stop() noexcept override {
+    if constexpr (stoppable) stop_.request_stop();
   }
 
  private:

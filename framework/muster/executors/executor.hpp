@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <muster/executors/call_task.hpp>
+#include <muster/executors/deadlines.hpp>
 #include <muster/executors/map_results.hpp>
 #include <muster/futures/future.hpp>
 
@@ -36,6 +37,7 @@ class Executor : public detail::TaskSink {
   auto submit(F&& function, A&&... arguments) {
     auto [task, future] =
         detail::make_task(std::forward<F>(function), std::forward<A>(arguments)...);
+    detail::inherit_deadline(*task);
     execute(std::move(task));
     return std::move(future);
   }
@@ -46,7 +48,7 @@ class Executor : public detail::TaskSink {
     auto [task, future] =
         detail::make_task(std::forward<F>(function), std::forward<A>(arguments)...);
     detail::set_options(*task, options);
-    execute(std::move(task));
+    detail::execute_armed(*this, std::move(task));
     return std::move(future);
   }
 

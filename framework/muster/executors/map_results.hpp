@@ -15,6 +15,7 @@
 #include <vector>
 
 #include <muster/executors/call_task.hpp>
+#include <muster/executors/deadlines.hpp>
 #include <muster/executors/error_codec.hpp>
 #include <muster/futures/errors.hpp>
 
@@ -302,6 +303,7 @@ class [[nodiscard]] MapResults {
         const std::size_t count = inputs.size();
         auto [task, future] =
             detail::make_task(detail::CallForEach<F, Values, R>{function}, std::move(inputs));
+        detail::inherit_deadline(*task);
         sink.execute(std::move(task));
         flying.push_back({std::move(future), count});
       }

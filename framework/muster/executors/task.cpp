@@ -1,3 +1,4 @@
+#include <muster/executors/deadlines.hpp>
 #include <muster/executors/task.hpp>
 
 namespace muster::detail {
@@ -24,7 +25,26 @@ void set_options(TaskBase& task, const TaskOptions& options) {
   const bool needs_more = options.queue_timeout || options.run_timeout || options.total_timeout ||
                           options.retries.worker_lost != 0 || options.retries.out_of_memory != 0 ||
                           options.fresh_process;
-  if (needs_more) task.extras().options = options;
+  if (!needs_more) {
+    inherit_deadline(task);
+    return;
+  }
+  TaskExtras& extras = task.extras();
+  extras.options = options;
+  const TimePoint now = Clock::now();
+  if (options.queue_timeout) extras.queue_deadline = deadline_after(now, *options.queue_timeout);
+  if (options.total_timeout) extras.total_deadline = deadline_after(now, *options.total_timeout);
+  arm_deadlines(task);
+}
+
+void execute_armed(TaskSink& sink, TaskPtr task) {
+  const TaskPtr shared = TaskPtr::share(*task);
+  try {
+    sink.execute(std::move(task));
+  } catch (...) {
+    shared->state().cancel();
+    throw;
+  }
 }
 
 }  // namespace muster::detail

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include <muster/base/bytes.hpp>
+#include <muster/base/clock.hpp>
 #include <muster/executors/remote_call.hpp>
 #include <muster/executors/task_options.hpp>
 #include <muster/futures/future.hpp>
@@ -79,6 +80,13 @@ struct TaskExtras {
   std::optional<EncodedCall> call;     ///< process pool: the call as it is sent, if it is not flat
   unsigned deaths = 0;                 ///< process pool: of processes that ran it
   unsigned memory_deaths = 0;          ///< those of them that were for lack of memory
+
+  /// Of total_timeout, the task's own or that of the task which submitted it.
+  std::optional<TimePoint> total_deadline;
+  bool deadline_is_inherited = false;
+  std::optional<TimePoint> queue_deadline;
+  std::atomic<unsigned> retries{0};         ///< runs after which the task was taken back
+  std::atomic<bool> stop_requested{false};  ///< by cancel(), while it ran
 };
 
 /// Work as executors see it: a function with its arguments, and the future for its result, in one
@@ -111,7 +119,11 @@ class TaskBase {
   /// decoding it.
   virtual void accept(Bytes&& result) noexcept = 0;
 
-  /// Makes the outcome visible, whoever watches; see finish(). The callbacks that are due are the
+  /// Triggers the std::stop_token that the function has, if it takes one.
+  virtual void trigger_stop() noexcept = 0;
+
+  /// Makes the outcome visible, whoever watches; see finish(). Function and arguments are destroyed
+  /// by then. The callbacks that are due are the
   /// caller's to run.
   [[nodiscard]] virtual DoneCallbacks complete() noexcept = 0;
 
@@ -119,6 +131,7 @@ class TaskBase {
   /// be run again. False if they cannot be copied. To be called before the task is queued.
   virtual bool make_repeatable() noexcept = 0;
   /// After a run that failed, of a repeatable task: forgets the error and makes the task pending.
+  /// It has no home then: whoever keeps it calls move_to().
   virtual void rearm() noexcept = 0;
   /// The error that is kept, null if none.
   virtual std::exception_ptr kept_error() const noexcept = 0;
@@ -142,6 +155,19 @@ class TaskBase {
     while (extras_->watches.get() != &watch) extras_->watches = std::move(extras_->watches->outer_);
   }
   bool is_watched() const noexcept { return extras_ != nullptr && extras_->watches != nullptr; }
+
+  /// For whoever takes a task of which others have the future already, and controls it from now on
+  /// (TaskHome::control). Nobody if null. False if the task has been cancelled.
+  bool move_to(TaskHome* to) noexcept { return state_->hand_over(home, to); }
+
+  /// cancel() was called while it ran, and asked it to stop.
+  bool stop_requested() const noexcept {
+    return extras_ != nullptr && extras_->stop_requested.load(std::memory_order_relaxed);
+  }
+  /// For whoever does so. Only a task with extras remembers it: nobody asks the others.
+  void note_stop_request() noexcept {
+    if (extras_ != nullptr) extras_->stop_requested.store(true, std::memory_order_relaxed);
+  }
 
   std::uint64_t sequence = 0;
   std::atomic<TaskHome*> home{nullptr};
@@ -181,5 +207,8 @@ class TaskSink {
   /// Takes a task to run. Throws Error(broken) if no more are taken.
   virtual void execute(TaskPtr task) = 0;
 };
+
+/// sink.execute(task), of a task that may have deadlines: if it throws, they are forgotten.
+void execute_armed(TaskSink& sink, TaskPtr task);
 
 }  // namespace muster::detail

@@ -60,9 +60,8 @@ void run_callback(CallbackBase& callback, SharedStateBase& state) noexcept {
 /// A time to wait until; none if the wait is to have no end or one too far away to be represented.
 std::optional<TimePoint> deadline_after(std::optional<Duration> timeout) {
   if (!timeout) return std::nullopt;
-  const TimePoint now = Clock::now();
-  if (*timeout >= TimePoint::max() - now) return std::nullopt;
-  return now + *timeout;
+  const TimePoint deadline = muster::deadline_after(Clock::now(), *timeout);
+  return deadline == TimePoint::max() ? std::nullopt : std::optional(deadline);
 }
 
 }  // namespace
@@ -160,24 +159,29 @@ FutureState SharedStateBase::observe() {
 }
 
 bool SharedStateBase::cancel() {
-  std::shared_ptr<WorkControl> control;
-  DoneCallbacks callbacks;
-  {
-    Lock lock(*this);
-    if (done()) return state() == FutureState::cancelled;
-    control = this->control();
-    if (control == nullptr) {
-      if (state() == FutureState::running) {
-        request_stop();
-        return false;
+  std::shared_ptr<WorkControl> asked;
+  for (;;) {
+    std::shared_ptr<WorkControl> control;
+    DoneCallbacks callbacks;
+    {
+      Lock lock(*this);
+      if (done()) return state() == FutureState::cancelled;
+      control = this->control();
+      if (control != nullptr && control == asked) return false;
+      if (control == nullptr) {
+        if (state() == FutureState::running) {
+          request_stop();
+          return false;
+        }
+        callbacks = finish(std::move(lock), FutureState::cancelled);
       }
-      callbacks = finish(std::move(lock), FutureState::cancelled);
     }
+    callbacks.run();
+    // It completes the state itself, which so tells what came of it. If it did not, the work may
+    // have passed into other hands meanwhile.
+    if (control != nullptr) control->cancel(*this);
+    asked = std::move(control);
   }
-  // It completes the state itself, which so tells what came of it.
-  if (control != nullptr) control->cancel(*this);
-  callbacks.run();
-  return state() == FutureState::cancelled;
 }
 
 CancelRung SharedStateBase::stop(const StopOptions& options) {
@@ -211,6 +215,15 @@ bool SharedStateBase::try_start() noexcept {
         (seen & ~state_mask) | static_cast<std::uint32_t>(FutureState::running);
     if (word_.compare_exchange_weak(seen, running, std::memory_order_acq_rel)) return true;
   }
+}
+
+bool SharedStateBase::claim_uncontrolled(std::shared_ptr<WorkControl>& control) noexcept {
+  const Lock lock(*this);
+  if (state() >= FutureState::running) return false;
+  control = this->control();
+  if (control != nullptr) return false;
+  set_state(FutureState::running);
+  return true;
 }
 
 DoneCallbacks SharedStateBase::complete() noexcept {

@@ -56,6 +56,16 @@ class WorkControl {
   /// True if the function of dispatched work has been entered.
   virtual bool started(detail::SharedStateBase& work) = 0;
 
+  /// Ends the work with this error, whether it has started or not if `also_running`, and only
+  /// before its function is entered the first time otherwise. False if that was not to be done any
+  /// more, or cannot be.
+  virtual bool expire(detail::SharedStateBase& work, std::exception_ptr error, bool also_running) {
+    static_cast<void>(work);
+    static_cast<void>(error);
+    static_cast<void>(also_running);
+    return false;
+  }
+
   /// Called by a thread that is about to sleep until the work is done. The executor may use it to
   /// do its own work meanwhile; it returns when the work is done, at the deadline, or at once.
   virtual void lend_thread(detail::SharedStateBase& work, std::optional<TimePoint> deadline) {
@@ -185,6 +195,18 @@ class SharedStateBase {
   CancelRung stop(const StopOptions& options);
   /// For whoever runs it: claims work that has not started, once. False: cancelled, or claimed.
   bool try_start() noexcept;
+  /// try_start() for somebody who does not run it, and so must not come in the way of whoever
+  /// controls it: false, too, if there is such a one, who is then in `control`.
+  bool claim_uncontrolled(std::shared_ptr<WorkControl>& control) noexcept;
+  /// For whoever takes work that has been in other hands: from now on `control()` goes by `home`.
+  /// False if it was cancelled, or ended otherwise, on the way.
+  template <class Home>
+  bool hand_over(std::atomic<Home*>& home, Home* to) noexcept {
+    const Lock lock(*this);
+    if (state() >= FutureState::running) return false;
+    home.store(to, std::memory_order_release);
+    return true;
+  }
   bool advance(FutureState to);
   void set_error(std::exception_ptr error);
   [[nodiscard]] DoneCallbacks set_cancelled();
@@ -221,9 +243,11 @@ class SharedStateBase {
   [[nodiscard]] DoneCallbacks complete() noexcept;
   /// Instead of complete(): forgets the error, and the work may be claimed again. `home` is what
   /// control() goes by; it is cleared under the lock.
-  template <class Home>
-  void reopen(std::atomic<Home*>& home) noexcept {
+  /// Under the lock, too, `renew()` may replace what request_stop() uses.
+  template <class Home, class Renew>
+  void reopen(std::atomic<Home*>& home, Renew&& renew) noexcept {
     const Lock lock(*this);
+    renew();
     error_ = nullptr;
     home.store(nullptr, std::memory_order_relaxed);
     set_state(FutureState::pending);

@@ -155,14 +155,12 @@ void PoolCore::execute(TaskPtr task) {
   {
     const Lock lock(mutex_);
     throw_if_closed();
-    ChildHandle* child = queue_.size() == 0 && !is_alone(*task) ? pick_existing() : nullptr;
-    task->home.store(this, std::memory_order_release);
-    // From here on who cancels it asks us. A task that a decorator held back may be cancelled
-    // already.
-    const FutureState next = child != nullptr ? FutureState::dispatched : FutureState::pending;
-    if (!task->state().advance(next)) return;
+    if (!task->move_to(this)) return;  // it was cancelled on its way here
     tasks_.fetch_add(1, std::memory_order_relaxed);
+    ChildHandle* child = queue_.size() == 0 && !is_alone(*task) ? pick_existing() : nullptr;
     if (child != nullptr) {
+      const bool wanted = task->state().advance(FutureState::dispatched);
+      MUSTER_ASSERT(wanted);  // who cancels it now asks us
       send(*child, std::move(task));
       child->channel().flush();
     } else {
@@ -225,7 +223,10 @@ CancelRung PoolCore::stop(SharedStateBase& work, const StopOptions& options) {
     auto* const child = static_cast<ChildHandle*>(task.process);
     asked = options.highest >= CancelRung::stop_requested && child != nullptr &&
             task.remote().takes_stop_token && child->channel().running(task);
-    if (asked) child->channel().request_stop(task);
+    if (asked) {
+      child->channel().request_stop(task);
+      task.note_stop_request();
+    }
   }
   if (asked && work.await_done(options.grace)) return CancelRung::stop_requested;
   if (options.highest < CancelRung::terminated) return CancelRung::none;
@@ -258,6 +259,25 @@ bool PoolCore::await_burial(Lock& lock, std::uint64_t name, Duration timeout) {
   });
 }
 
+bool PoolCore::expire(SharedStateBase& work, std::exception_ptr error, bool also_running) {
+  auto& task = dynamic_cast<TaskBase&>(work);
+  {
+    const Lock lock(mutex_);
+    if (task.home.load(std::memory_order_relaxed) != this) return false;  // it was taken back
+    if (work.done() || work.state() == FutureState::running) return false;
+    const TaskExtras& extras = task.extras();
+    if (!also_running && extras.deaths + extras.memory_deaths != 0) return false;
+    if (auto* child = static_cast<ChildHandle*>(task.process)) {
+      const auto reached = child->channel().withdraw(task, also_running);
+      if (reached == TaskChannel::Withdrawal::ended) return false;
+      if (reached == TaskChannel::Withdrawal::running) child->kill();
+    }
+    fail(TaskPtr::share(task), std::move(error));
+  }
+  notify_pump();
+  return true;
+}
+
 // Ends a task as cancelled, if that can still be done. With the lock.
 std::optional<DoneCallbacks> PoolCore::withdraw(TaskBase& task, bool also_running) {
   if (task.state().done() || task.state().state() == FutureState::running) {
@@ -269,7 +289,10 @@ std::optional<DoneCallbacks> PoolCore::withdraw(TaskBase& task, bool also_runnin
     const bool may_be_asked = task.remote().takes_stop_token;
     const auto reached = channel.withdraw(task, also_running && !may_be_asked);
     if (reached == TaskChannel::Withdrawal::ended) {
-      if (also_running && may_be_asked && channel.running(task)) channel.request_stop(task);
+      if (also_running && may_be_asked && channel.running(task)) {
+        channel.request_stop(task);
+        task.note_stop_request();
+      }
       return std::nullopt;
     }
     if (reached == TaskChannel::Withdrawal::running) child->kill();

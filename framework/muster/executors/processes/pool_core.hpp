@@ -68,6 +68,7 @@ class PoolCore final : public TaskHome,
   bool cancel(SharedStateBase& work) override;
   CancelRung stop(SharedStateBase& work, const StopOptions& options) override;
   bool started(SharedStateBase& work) override;
+  bool expire(SharedStateBase& work, std::exception_ptr error, bool also_running) override;
   void lend_thread(SharedStateBase& work, std::optional<TimePoint> deadline) override;
 
  private:

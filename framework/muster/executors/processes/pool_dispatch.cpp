@@ -129,7 +129,7 @@ void PoolCore::watch_run_time(TaskBase& task) {
 /// process for it.
 bool PoolCore::dispatch_next(ChildHandle* child) {
   while (TaskPtr task = queue_.pop()) {
-    if (task->state().done()) continue;  // it was cancelled
+    if (task->state().state() >= FutureState::running) continue;  // cancelled, or over a deadline
     const bool alone = is_alone(*task);
     ChildHandle* chosen = child;
     if (child == nullptr) {

@@ -27,7 +27,10 @@ class RawTask final : public SharedState<Bytes>, public TaskBase {
   }
   DoneCallbacks complete() noexcept override { return SharedStateBase::complete(); }
   bool make_repeatable() noexcept override { return true; }
-  void rearm() noexcept override { reopen(home); }
+  void trigger_stop() noexcept override {}
+  void rearm() noexcept override {
+    reopen(home, [] {});
+  }
   std::exception_ptr kept_error() const noexcept override { return error(); }
   std::shared_ptr<WorkControl> control() noexcept override;
 

@@ -77,6 +77,7 @@ bool ThreadPoolCore::run_nested(TaskBase& task) noexcept {
   // there, which for recursive work is at the end of all.
   TaskPtr taken(self->deque.pop_if_last(&task) ? &task : nullptr);
   if (!task.start()) return false;
+  const DeadlineScope scope(nullptr);  // the awaiting task's is not this one's
   self->run(taken ? std::move(taken) : TaskPtr::share(task));
   return true;
 }

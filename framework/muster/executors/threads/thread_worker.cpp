@@ -1,3 +1,4 @@
+#include <muster/executors/deadlines.hpp>
 #include <muster/executors/threads/thread_pool_core.hpp>
 #include <muster/executors/threads/thread_worker.hpp>
 
@@ -23,7 +24,7 @@ void ThreadWorker::run(TaskPtr task) noexcept {
   Frame frame{&task->state(), frames_};
   frames_ = &frame;
   set_in_function(true);
-  task->invoke();
+  invoke_task(*task);
   frames_ = frame.outer;
   if (frames_ == nullptr) set_in_function(false);
   finish(std::move(task)).run();
