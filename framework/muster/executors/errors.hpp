@@ -111,6 +111,12 @@ class BrokenExecutor : public Error {
   explicit BrokenExecutor(const std::string& message) : Error(ErrorCode::broken, message) {}
 };
 
+/// The executor's queue is full, and it was told to refuse tasks then (OnFull::raise).
+class QueueFullError : public Error {
+ public:
+  explicit QueueFullError(const std::string& message) : Error(ErrorCode::limit, message) {}
+};
+
 /// The process that ran the task ended before the task did.
 class WorkerDiedError : public Error {
  public:

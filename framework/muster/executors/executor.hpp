@@ -1,6 +1,7 @@
 #pragma once
 
 #include <concepts>
+#include <optional>
 #include <ranges>
 #include <type_traits>
 #include <utility>
@@ -76,6 +77,12 @@ class Executor : public detail::TaskSink {
   /// all that have not started. With `wait` it returns when the last task has ended. Idempotent,
   /// and may be called again with stronger arguments.
   virtual void shutdown(bool wait = true, bool cancel_pending = false) = 0;
+
+  /// Waits until no task is pending or running: neither of those submitted so far, nor of those
+  /// that they submit. False if that took longer than `timeout`; none waits for ever. Unlike
+  /// shutdown() it leaves the executor as usable as before. Throws Error(usage) when called by one
+  /// of its own threads or callbacks, which it would wait for, or if the executor cannot do this.
+  virtual bool drain(std::optional<Duration> timeout = std::nullopt);
 
   /// How many tasks it runs at a time, at most.
   virtual unsigned max_workers() const noexcept = 0;

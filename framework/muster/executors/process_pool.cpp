@@ -39,6 +39,8 @@ void ProcessPoolExecutor::shutdown(bool wait, bool cancel_pending) {
   core_->shutdown(wait, cancel_pending);
 }
 
+bool ProcessPoolExecutor::drain(std::optional<Duration> timeout) { return core_->drain(timeout); }
+
 void ProcessPoolExecutor::terminate_workers() { core_->terminate(SIGTERM); }
 void ProcessPoolExecutor::kill_workers() { core_->terminate(SIGKILL); }
 

@@ -20,6 +20,7 @@
 #include <muster/executors/errors.hpp>
 #include <muster/executors/executor.hpp>
 #include <muster/executors/init.hpp>
+#include <muster/executors/on_full.hpp>
 #include <muster/executors/process_limits.hpp>
 #include <muster/executors/task_context.hpp>
 #include <muster/futures/future.hpp>
@@ -81,6 +82,11 @@ struct ProcessPoolOptions {
   /// chosen by how long tasks take, so that short ones wait in the process and long ones where the
   /// next free process finds them. At most 255.
   std::optional<unsigned> prefetch = std::nullopt;
+
+  /// Tasks that may wait for a process, beyond those sent ahead; more are treated as `on_full`
+  /// says. 0: any number.
+  std::size_t queue_max = 0;
+  OnFull on_full = OnFull::block;
 
   std::size_t ring_bytes = std::size_t{256} << 10U;  ///< each direction; rounded up to 2^n
 
@@ -170,6 +176,8 @@ class ProcessPoolExecutor final : public Executor {
   /// As Executor says. With `wait` it returns when the last process has ended, however long running
   /// tasks take; otherwise at once, and the destructor waits.
   void shutdown(bool wait = true, bool cancel_pending = false) override;
+
+  bool drain(std::optional<Duration> timeout = std::nullopt) override;
 
   /// Ends the pool by force: what has not started fails with Error(broken), every process gets
   /// SIGTERM, what they were running fails with WorkerDiedError, and none is replaced.

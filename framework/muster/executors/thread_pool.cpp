@@ -12,6 +12,8 @@ void ThreadPoolExecutor::shutdown(bool wait, bool cancel_pending) {
   core_->shutdown(wait, cancel_pending);
 }
 
+bool ThreadPoolExecutor::drain(std::optional<Duration> timeout) { return core_->drain(timeout); }
+
 void ThreadPoolExecutor::execute(detail::TaskPtr task) { core_->execute(std::move(task)); }
 
 unsigned ThreadPoolExecutor::max_workers() const noexcept { return core_->max_workers(); }

@@ -1,10 +1,13 @@
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <muster/executors/executor.hpp>
+#include <muster/executors/on_full.hpp>
 
 namespace muster {
 
@@ -17,8 +20,13 @@ struct ThreadPoolOptions {
   unsigned max_workers = 0;             ///< threads at most; 0: usable_cpus()
   std::string thread_name_prefix = {};  ///< threads are named prefix-0, prefix-1, ...
 
+  /// Tasks that may wait for a thread; more are treated as `on_full` says. Cancelled ones count
+  /// until a thread comes across them. 0: any number.
+  std::size_t queue_max = 0;
+  OnFull on_full = OnFull::block;
+
   /// Runs first in every thread. If it throws, the pool is broken: what is queued and all that is
-  /// submitted later fails with Error(broken), and what was thrown is logged to stderr.
+  /// submitted later fails with BrokenExecutor, and what was thrown is logged to stderr.
   std::function<void()> initializer = {};
 };
 
@@ -44,6 +52,8 @@ class ThreadPoolExecutor final : public Executor {
 
   /// As Executor says. Throws Error(usage) if `wait` is asked for by one of the pool's own threads.
   void shutdown(bool wait = true, bool cancel_pending = false) override;
+
+  bool drain(std::optional<Duration> timeout = std::nullopt) override;
 
   void execute(detail::TaskPtr task) override;
 

@@ -15,6 +15,7 @@
 #include <muster/base/units.hpp>
 #include <muster/executors/processes/pool_core.hpp>
 #include <muster/executors/processes/zygote_link.hpp>
+#include <muster/executors/timer.hpp>
 
 namespace muster::detail {
 namespace {
@@ -36,6 +37,10 @@ ProcessPoolOptions checked(ProcessPoolOptions options) {
   }
   if (options.limits.open_files != 0) {
     options.limits.open_files = std::max(options.limits.open_files, open_files_min);
+  }
+  if (options.on_full == OnFull::run_in_caller) {
+    throw Error(ErrorCode::usage, "a process pool cannot run tasks in the caller, unprotected",
+                "choose OnFull::block or OnFull::raise");
   }
   if (options.ring_bytes > ring_bytes_limit) {
     throw Error(ErrorCode::usage, "ring_bytes is more than " + format_bytes(ring_bytes_limit));
@@ -153,8 +158,9 @@ void PoolCore::execute(TaskPtr task) {
   }
   bool needs_pump = false;
   {
-    const Lock lock(mutex_);
+    Lock lock(mutex_);
     throw_if_closed();
+    await_room(lock);
     if (!task->move_to(this)) return;  // it was cancelled on its way here
     tasks_.fetch_add(1, std::memory_order_relaxed);
     ChildHandle* child = queue_.size() == 0 && !is_alone(*task) ? pick_existing() : nullptr;
@@ -169,6 +175,34 @@ void PoolCore::execute(TaskPtr task) {
     }
   }
   if (needs_pump) notify_pump();
+}
+
+/// Applies the bound of the queue. Processes that can still be started will take a task each.
+void PoolCore::await_room(Lock& lock) {
+  if (options_.queue_max == 0) return;
+  const auto has_room = [this] {
+    const std::size_t startable = workers_max_ - std::min(workers_max_, children_.size());
+    return closing_ || broken_ || queue_.size() < options_.queue_max + startable;
+  };
+  const bool may_exceed = std::this_thread::get_id() == pump_id_ || Timer::is_current_thread();
+  if (may_exceed || has_room()) return;
+  if (options_.on_full == OnFull::raise) {
+    throw QueueFullError(std::to_string(options_.queue_max) +
+                         " tasks wait for a process already, as many as queue_max allows");
+  }
+  WaitHelper* const helper = WaitHelper::of_this_thread();  // of a thread pool
+  if (helper != nullptr) {
+    lock.unlock();
+    helper->before_wait(nullptr);
+    lock.lock();
+  }
+  room_.wait(lock, has_room);  // for ever, as asked: every task ends
+  if (helper != nullptr) {
+    lock.unlock();
+    helper->after_wait();
+    lock.lock();
+  }
+  throw_if_closed();
 }
 
 std::optional<TaskProgress> PoolCore::progress(SharedStateBase& work) const {
@@ -319,7 +353,30 @@ std::vector<DoneCallbacks> PoolCore::cancel_unstarted() {
 
 // The pump may be waiting for the last one.
 void PoolCore::task_left() noexcept {
-  if (tasks_.fetch_sub(1, std::memory_order_acq_rel) == 1) attention_.store(true);
+  if (tasks_.fetch_sub(1) != 1) return;
+  attention_.store(true);
+  if (drainers_.load() == 0) return;
+  const std::lock_guard lock(drain_mutex_);
+  drained_.notify_all();
+}
+
+bool PoolCore::drain(std::optional<Duration> timeout) {
+  if (std::this_thread::get_id() == pump_id_) {
+    throw Error(ErrorCode::usage, "a callback cannot wait until its pool has nothing to do");
+  }
+  drainers_.fetch_add(1);
+  bool is_drained = true;
+  {
+    Lock lock(drain_mutex_);
+    const auto idle = [this] { return tasks_.load() == 0; };
+    if (timeout) {
+      is_drained = drained_.wait_until(lock, deadline_after(Clock::now(), *timeout), idle);
+    } else {
+      drained_.wait(lock, idle);  // for ever, as asked: every task ends
+    }
+  }
+  drainers_.fetch_sub(1);
+  return is_drained;
 }
 
 bool PoolCore::await_killed(Duration timeout) {
@@ -338,6 +395,7 @@ void PoolCore::shutdown(bool wait, bool cancel_pending) {
   {
     const Lock lock(mutex_);
     closing_ = true;
+    room_.notify_all();
     if (cancel_pending) callbacks = cancel_unstarted();
   }
   notify_pump();
@@ -350,6 +408,7 @@ void PoolCore::terminate(int signal) {
   {
     const Lock lock(mutex_);
     closing_ = true;
+    room_.notify_all();
     if (children_.empty() && tasks_.load() == 0) return;
     stopping_signal_ = signal;
   }

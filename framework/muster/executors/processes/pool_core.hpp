@@ -60,6 +60,7 @@ class PoolCore final : public TaskHome,
   std::optional<TaskProgress> progress(SharedStateBase& work) const;
   bool await_killed(Duration timeout);
   void shutdown(bool wait, bool cancel_pending);
+  bool drain(std::optional<Duration> timeout);
   void terminate(int signal);
   unsigned max_workers() const noexcept { return options_.max_workers; }
   std::vector<pid_t> worker_pids() const;
@@ -91,6 +92,7 @@ class PoolCore final : public TaskHome,
   // pool_core.cpp: what other threads call.
   AreaGeometry geometry() const;
   void throw_if_closed() const;
+  void await_room(Lock& lock);
   void notify_pump();
   std::optional<DoneCallbacks> withdraw(TaskBase& task, bool also_running);
   std::vector<DoneCallbacks> cancel_unstarted();
@@ -175,6 +177,7 @@ class PoolCore final : public TaskHome,
   std::size_t workers_max_;         // less than asked for, while the machine refuses more
   TimePoint workers_retry_;         // when to ask for more again
   std::condition_variable buried_;  // a process has ended
+  std::condition_variable room_;    // the queue has become shorter, or the pool was closed
   bool closing_ = false;
   int stopping_signal_ = 0;
   std::optional<std::string> broken_;
@@ -208,6 +211,10 @@ class PoolCore final : public TaskHome,
   unsigned unmanageable_ = 0;  // processes in a row that had to be given up
   bool zygote_lost_ = false;
   bool zygote_to_bury_ = false;
+
+  std::mutex drain_mutex_;  // after all others
+  std::condition_variable drained_;
+  std::atomic<unsigned> drainers_{0};
 
   std::mutex join_mutex_;
   std::thread thread_;

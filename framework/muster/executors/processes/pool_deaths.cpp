@@ -124,6 +124,7 @@ void PoolCore::initializer_failed(const Reply& reply) {
 void PoolCore::break_pool(const std::string& reason) {
   if (broken_) return;
   broken_ = "the process pool is broken: " + reason;
+  room_.notify_all();
   const auto error = std::make_exception_ptr(BrokenExecutor(*broken_));
   while (TaskPtr task = queue_.pop()) fail(std::move(task), error);
   for (const auto& child : children_) {

@@ -151,6 +151,7 @@ bool PoolCore::dispatch_next(ChildHandle* child) {
     const bool wanted = task->state().advance(FutureState::dispatched);
     MUSTER_ASSERT(wanted);
     send(*chosen, std::move(task));
+    if (options_.queue_max != 0) room_.notify_all();
     return true;
   }
   return false;

@@ -5,7 +5,10 @@
 
 #include <muster/base/cpu_count.hpp>
 #include <muster/base/error.hpp>
+#include <muster/executors/deadlines.hpp>
+#include <muster/executors/errors.hpp>
 #include <muster/executors/threads/thread_pool_core.hpp>
+#include <muster/executors/timer.hpp>
 
 namespace muster::detail {
 namespace {
@@ -45,7 +48,7 @@ void ThreadPoolCore::execute(TaskPtr task) {
   task->home.store(this, std::memory_order_release);
   ThreadWorker* const self = ThreadWorker::of_this_thread();
   if (self == nullptr || &self->core() != this || task->priority != 0) {
-    push_shared(std::move(task));
+    push_shared(std::move(task), self != nullptr && &self->core() == this);
     return;
   }
   if (closed_.load(std::memory_order_relaxed)) throw_if_closed();
@@ -55,18 +58,93 @@ void ThreadPoolCore::execute(TaskPtr task) {
   if (wanted_.load(std::memory_order_relaxed) != 0) look_for_thread();
 }
 
-void ThreadPoolCore::push_shared(TaskPtr task) {
+void ThreadPoolCore::push_shared(TaskPtr task, bool may_exceed) {
   Lock lock(mutex_);
   throw_if_closed();
+  if (options_.queue_max != 0 && !may_exceed && is_full() && !find_room(lock)) {
+    lock.unlock();
+    if (!task->start()) return;
+    invoke_task(*task);
+    finish(std::move(task)).run();
+    return;
+  }
   queue_.push(std::move(task));
   queued_.store(queue_.size(), std::memory_order_relaxed);
   if (wanted_.load(std::memory_order_relaxed) != 0) add_threads(lock);
 }
 
+// Tasks that a thread is about to take do not count. With the lock.
+bool ThreadPoolCore::is_full() const {
+  if (queue_.size() < options_.queue_max) return false;
+  const unsigned taken = wanted_.load(std::memory_order_relaxed) + free_threads();
+  return queue_.size() >= options_.queue_max + taken;
+}
+
+// False: the caller is to run the task.
+bool ThreadPoolCore::find_room(Lock& lock) {
+  if (Timer::is_current_thread()) return true;  // see OnFull
+  switch (options_.on_full) {
+    case OnFull::raise:
+      throw QueueFullError(fmt::format(
+          "{} tasks wait for a thread already, as many as queue_max allows", options_.queue_max));
+    case OnFull::run_in_caller:
+      return false;
+    case OnFull::block:
+      break;
+  }
+  await_room(lock);
+  return true;
+}
+
+void ThreadPoolCore::await_room(Lock& lock) {
+  WaitHelper* const helper = WaitHelper::of_this_thread();  // of another pool
+  if (helper != nullptr) {
+    lock.unlock();
+    helper->before_wait(nullptr);
+    lock.lock();
+  }
+  ++room_waiters_;
+  // For ever, as asked: every task ends.
+  room_.wait(lock, [this] { return closed_.load(std::memory_order_relaxed) || !is_full(); });
+  --room_waiters_;
+  if (helper != nullptr) {
+    lock.unlock();
+    helper->after_wait();
+    lock.lock();
+  }
+  throw_if_closed();
+}
+
+// No task is in a queue or in a thread. With the lock. A thread is parked only when its task and
+// the callbacks of that have ended.
+bool ThreadPoolCore::is_idle() const {
+  const std::size_t threads = threads_.load(std::memory_order_relaxed);
+  return queue_.size() == 0 && parked_.size() + ended_ == threads && !any_deque_has_work();
+}
+
+bool ThreadPoolCore::drain(std::optional<Duration> timeout) {
+  const ThreadWorker* const self = ThreadWorker::of_this_thread();
+  if (self != nullptr && &self->core() == this) {
+    throw Error(ErrorCode::usage,
+                "a thread of a pool cannot wait until the pool has nothing to do");
+  }
+  Lock lock(mutex_);
+  const auto idle = [this] { return is_idle(); };
+  ++drainers_;
+  bool is_drained = true;
+  if (timeout) {
+    is_drained = idle_.wait_until(lock, deadline_after(Clock::now(), *timeout), idle);
+  } else {
+    idle_.wait(lock, idle);  // for ever, as asked: every task ends
+  }
+  --drainers_;
+  return is_drained;
+}
+
 // With the lock, or after closed_ was seen, from when on the reason does not change.
 void ThreadPoolCore::throw_if_closed() const {
   if (!closed_.load(std::memory_order_acquire)) return;
-  if (broken_) throw Error(ErrorCode::broken, *broken_);
+  if (broken_) throw BrokenExecutor(*broken_);
   throw Error(ErrorCode::broken, "a task was submitted to a thread pool after its shutdown");
 }
 
@@ -95,6 +173,7 @@ void ThreadPoolCore::shutdown(bool wait, bool cancel_pending) {
     for (ThreadWorker* each : parked_) each->wake();
     parked_.clear();
     update_wanted();
+    room_.notify_all();
   }
   if (cancel_pending) cancel_all_pending();
   if (wait) join();
@@ -143,8 +222,9 @@ void ThreadPoolCore::break_pool(std::exception_ptr error) {
     for (ThreadWorker* each : parked_) each->wake();
     parked_.clear();
     update_wanted();
+    room_.notify_all();
   }
-  const auto failure = std::make_exception_ptr(Error(ErrorCode::broken, *broken_));
+  const auto failure = std::make_exception_ptr(BrokenExecutor(*broken_));
   const auto next_shared = [this] {
     const Lock lock(mutex_);
     TaskPtr task = queue_.pop();

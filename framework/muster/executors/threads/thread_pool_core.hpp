@@ -2,6 +2,7 @@
 
 #include <array>
 #include <atomic>
+#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -42,6 +43,7 @@ class ThreadPoolCore final : public TaskHome {
 
   void execute(TaskPtr task);
   void shutdown(bool wait, bool cancel_pending);
+  bool drain(std::optional<Duration> timeout);
   unsigned max_workers() const noexcept { return options_.max_workers; }
   unsigned thread_count() const;
 
@@ -58,7 +60,11 @@ class ThreadPoolCore final : public TaskHome {
   using Lock = std::unique_lock<std::mutex>;
 
   // thread_pool_core.cpp
-  void push_shared(TaskPtr task);
+  void push_shared(TaskPtr task, bool may_exceed);
+  bool is_full() const;
+  bool find_room(Lock& lock);
+  void await_room(Lock& lock);
+  bool is_idle() const;
   void throw_if_closed() const;
   void cancel_all_pending();
   void join();
@@ -93,6 +99,10 @@ class ThreadPoolCore final : public TaskHome {
   std::vector<ThreadWorker*> parked_;
   unsigned blocked_ = 0;
   unsigned ended_ = 0;
+  unsigned room_waiters_ = 0;
+  std::condition_variable room_;
+  unsigned drainers_ = 0;
+  std::condition_variable idle_;
   std::optional<std::string> broken_;
 
   alignas(64) std::atomic<bool> closed_{false};

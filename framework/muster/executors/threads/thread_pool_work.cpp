@@ -49,6 +49,7 @@ void ThreadPoolCore::work(ThreadWorker& self) {
   const Lock lock(mutex_);
   ++ended_;
   update_wanted();
+  if (drainers_ != 0) idle_.notify_all();
 }
 
 void ThreadPoolCore::name_thread(unsigned number) const {
@@ -108,6 +109,7 @@ TaskPtr ThreadPoolCore::take_shared(ThreadWorker& self) {
   for (std::size_t i = more; i > 0; --i) self.deque.push(batch[i - 1]);
   for (std::int64_t i = 0; i < prefetched; ++i) self.deque.prefetch(i);
   queued_.store(queue_.size(), std::memory_order_relaxed);
+  if (room_waiters_ != 0) room_.notify_all();
   return first;
 }
 
@@ -139,6 +141,7 @@ void ThreadPoolCore::park_surplus(ThreadWorker& self) {
       return;
     parked_.push_back(&self);
     update_wanted();
+    if (drainers_ != 0) idle_.notify_all();
   }
   self.sleep_until_woken();
 }
@@ -151,6 +154,7 @@ bool ThreadPoolCore::park(ThreadWorker& self) {
     if (closed_.load(std::memory_order_relaxed)) return any_deque_has_work();
     parked_.push_back(&self);
     update_wanted();
+    if (drainers_ != 0) idle_.notify_all();
   }
   barrier_everywhere();
   if (any_deque_has_work()) {
