@@ -16,7 +16,8 @@
 #include <muster/futures/then.hpp>
 #include <muster/futures/wait.hpp>
 #include <muster/jobs/run_job.hpp>
-#include <muster/patterns/progress_bar.hpp>
-#include <muster/patterns/track.hpp>
 #include <muster/patterns/map_reduce.hpp>
 #include <muster/patterns/pipeline.hpp>
+#include <muster/patterns/progress_bar.hpp>
+#include <muster/patterns/retrying.hpp>
+#include <muster/patterns/track.hpp>

@@ -1,0 +1,69 @@
+#include <utility>
+
+#include <muster/patterns/waiting_tasks.hpp>
+
+namespace muster::detail {
+
+// Counted by its life: a future destroys its callbacks after they have run, or with itself.
+class OpenTasks::Counted final : public CallbackBase {
+ public:
+  explicit Counted(std::shared_ptr<OpenTasks> open) : open_(std::move(open)) {
+    const std::lock_guard lock(open_->mutex_);
+    ++open_->count_;
+  }
+  Counted(const Counted&) = delete;
+  Counted& operator=(const Counted&) = delete;
+  ~Counted() override {
+    const std::lock_guard lock(open_->mutex_);
+    if (--open_->count_ == 0) open_->changed_.notify_all();
+  }
+  void run(SharedStateBase& /*state*/) override {}
+
+ private:
+  std::shared_ptr<OpenTasks> open_;
+};
+
+void OpenTasks::add(const std::shared_ptr<OpenTasks>& open, TaskBase& task) {
+  task.state().add_callback(std::make_unique<Counted>(open));
+}
+
+bool OpenTasks::await_none(std::optional<Duration> timeout) {
+  const auto none = [this] { return count_ == 0; };
+  {
+    const std::lock_guard lock(mutex_);
+    if (none()) return true;
+  }
+  WaitHelper* const helper = WaitHelper::of_this_thread();
+  if (helper != nullptr) helper->before_wait(nullptr);
+  bool is_over = true;
+  {
+    std::unique_lock lock(mutex_);
+    if (timeout) {
+      is_over = changed_.wait_until(lock, deadline_after(Clock::now(), *timeout), none);
+    } else {
+      changed_.wait(lock, none);  // for ever, as asked: every task ends
+    }
+  }
+  if (helper != nullptr) helper->after_wait();
+  return is_over;
+}
+
+bool WaitingTasks::cancel(SharedStateBase& work) {
+  const TaskPtr task = take_out(work);
+  return task && task->state().cancel();  // nobody controls it now, so the state decides
+}
+
+bool WaitingTasks::expire(SharedStateBase& work, std::exception_ptr error, bool /*also_running*/) {
+  TaskPtr task = take_out(work);
+  if (!task) return false;
+  end_with_error(std::move(task), std::move(error));
+  return true;
+}
+
+void end_with_error(TaskPtr task, std::exception_ptr error) noexcept {
+  if (!task->start()) return;
+  task->refuse(std::move(error));
+  finish(std::move(task)).run();
+}
+
+}  // namespace muster::detail

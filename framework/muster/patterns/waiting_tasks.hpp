@@ -1,0 +1,53 @@
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <optional>
+
+#include <muster/base/clock.hpp>
+#include <muster/executors/task.hpp>
+
+namespace muster::detail {
+
+/// Counts the tasks that a decorator of executors has taken and that are not done. Thread-safe.
+class OpenTasks {
+ public:
+  /// Counts `task` until it is done, or destroyed without ever having been run.
+  static void add(const std::shared_ptr<OpenTasks>& open, TaskBase& task);
+
+  /// False if there still are any when the time is over. A pool's thread that waits here is
+  /// replaced meanwhile.
+  bool await_none(std::optional<Duration> timeout);
+
+ private:
+  class Counted;
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::size_t count_ = 0;
+};
+
+/// Tasks that wait with a decorator, outside of any executor: what their futures may ask of it.
+///
+/// Implementations keep such tasks under a lock of their own, which comes before the locks of
+/// futures. A task is kept if and only if it is its home (TaskBase::move_to); both change together.
+class WaitingTasks : public TaskHome,
+                     public WorkControl,
+                     public std::enable_shared_from_this<WaitingTasks> {
+ public:
+  std::shared_ptr<WorkControl> control() noexcept final { return shared_from_this(); }
+  bool cancel(SharedStateBase& work) final;
+  bool started(SharedStateBase& /*work*/) final { return false; }
+  bool expire(SharedStateBase& work, std::exception_ptr error, bool also_running) final;
+
+ protected:
+  /// Gives up a task, which then has no home; empty if it is not here.
+  virtual TaskPtr take_out(SharedStateBase& work) noexcept = 0;
+};
+
+/// Ends a task that nobody controls with this error, unless it was cancelled.
+void end_with_error(TaskPtr task, std::exception_ptr error) noexcept;
+
+}  // namespace muster::detail
