@@ -19,5 +19,6 @@
 #include <muster/patterns/map_reduce.hpp>
 #include <muster/patterns/pipeline.hpp>
 #include <muster/patterns/progress_bar.hpp>
+#include <muster/patterns/rate_limited.hpp>
 #include <muster/patterns/retrying.hpp>
 #include <muster/patterns/track.hpp>
