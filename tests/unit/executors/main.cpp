@@ -5,6 +5,7 @@
 #include <muster/executors/init.hpp>
 
 #include "support.hpp"
+#include "support/leak_check.hpp"
 
 int main(int argc, char** argv) {
   muster::test::map_shared();
@@ -14,5 +15,6 @@ int main(int argc, char** argv) {
   }
   muster::init();
   testing::InitGoogleTest(&argc, argv);
+  testing::UnitTest::GetInstance()->listeners().Append(new muster::test::LeakCheck);
   return RUN_ALL_TESTS();
 }

@@ -1,0 +1,63 @@
+#include "leak_check.hpp"
+
+#include <algorithm>
+#include <thread>
+
+#include <unistd.h>
+
+#include "proc.hpp"
+#include "shared_memory.hpp"
+
+namespace muster::test {
+namespace {
+
+/// stdin, stdout, stderr, its socket to us, and the signalfd.
+constexpr std::size_t idle_zygote_fds = 5;
+
+void add_difference(std::string& text, const char* what, std::size_t before, std::size_t now) {
+  if (now == before) return;
+  text += std::string(what) + ": " + std::to_string(now) + " after the test, " +
+          std::to_string(before) + " before it\n";
+}
+
+}  // namespace
+
+Holdings Holdings::now() {
+  Holdings out{children_of(::getpid()), count_fds(::getpid()), count_rings(), count_threads()};
+  std::sort(out.children.begin(), out.children.end());
+  return out;
+}
+
+LeakCheck::LeakCheck(Duration patience) : patience_(patience) {
+  // The thread sanitizer starts a thread of its own with the first one.
+  std::thread([] {}).join();
+}
+
+void LeakCheck::OnTestStart(const testing::TestInfo&) { before_ = Holdings::now(); }
+
+void LeakCheck::OnTestEnd(const testing::TestInfo& test) {
+  if (eventually([this] { return what_is_left().empty(); }, patience_)) return;
+  ADD_FAILURE() << test.name() << " left something behind:\n" << what_is_left();
+}
+
+std::string LeakCheck::what_is_left() const {
+  const Holdings now = Holdings::now();
+  std::string text;
+  add_difference(text, "descriptors", before_.descriptors, now.descriptors);
+  add_difference(text, "shared memory", before_.rings, now.rings);
+  add_difference(text, "threads", before_.threads, now.threads);
+  if (now.children != before_.children) {
+    text += "child processes: " + std::to_string(now.children.size()) + " after the test, " +
+            std::to_string(before_.children.size()) + " before it, or others\n";
+  }
+  // The zygote is the one child that stays.
+  for (const pid_t zygote : before_.children) {
+    add_difference(text, "task processes", 0, children_of(zygote).size());
+    if (std::find(now.children.begin(), now.children.end(), zygote) != now.children.end()) {
+      add_difference(text, "descriptors of the zygote", idle_zygote_fds, count_fds(zygote));
+    }
+  }
+  return text;
+}
+
+}  // namespace muster::test

@@ -1,0 +1,75 @@
+#include "proc.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+#include <string>
+#include <utility>
+
+namespace muster::test {
+namespace {
+
+/// State and parent of a process; '-' if there is none.
+std::pair<char, pid_t> look_up(pid_t pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+  std::string line;
+  if (!std::getline(file, line)) return {'-', 0};
+  std::istringstream rest(line.substr(line.rfind(')') + 1));
+  char state = '-';
+  pid_t parent = 0;
+  rest >> state >> parent;
+  return {state, parent};
+}
+
+std::size_t count_entries(const std::string& directory) {
+  const std::filesystem::directory_iterator entries(directory);
+  return static_cast<std::size_t>(std::distance(begin(entries), end(entries)));
+}
+
+}  // namespace
+
+std::vector<pid_t> children_of(pid_t parent) {
+  std::vector<pid_t> out;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    const std::string name = entry.path().filename();
+    if (!std::all_of(name.begin(), name.end(), [](char c) { return c >= '0' && c <= '9'; })) {
+      continue;
+    }
+    const pid_t pid = std::stoi(name);
+    if (look_up(pid).second == parent) out.push_back(pid);
+  }
+  return out;
+}
+
+std::vector<pid_t> descendants_of(pid_t ancestor) {
+  std::vector<pid_t> out;
+  for (const pid_t child : children_of(ancestor)) {
+    out.push_back(child);
+    for (const pid_t grandchild : descendants_of(child)) out.push_back(grandchild);
+  }
+  return out;
+}
+
+std::size_t count_fds(pid_t pid) { return count_entries("/proc/" + std::to_string(pid) + "/fd"); }
+
+std::size_t count_threads() { return count_entries("/proc/self/task"); }
+
+std::size_t count_rings() {
+  std::ifstream maps("/proc/self/maps");
+  std::size_t count = 0;
+  for (std::string line; std::getline(maps, line);) {
+    if (line.find("memfd:muster-ring") != std::string::npos) ++count;
+  }
+  return count;
+}
+
+bool is_gone(pid_t pid) {
+  const char state = state_of(pid);
+  return state == '-' || state == 'Z' || state == 'X';
+}
+
+char state_of(pid_t pid) { return look_up(pid).first; }
+
+}  // namespace muster::test

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <thread>
+
+#include <muster/base/clock.hpp>
+
+namespace muster::test {
+
+/// Memory that this process and all task processes share, so that tasks can be counted and held up.
+/// Mapped before muster::init().
+struct Shared {
+  std::atomic<std::uint64_t> runs;  // entries of counting tasks
+  std::atomic<std::uint64_t> runs_by_number[256];
+  std::atomic<std::uint64_t> gate;           // tasks at the gate go on while it is not 0
+  std::atomic<std::uint64_t> doomed_births;  // so many forks die before they do anything
+  std::atomic<std::uint64_t> at_gate;        // how many have arrived there
+};
+
+Shared& shared();
+void map_shared();    ///< to be called once, at the top of main
+void reset_shared();  ///< everything 0: the gate is closed
+
+/// Waits until the condition holds; false if that takes longer than any machine should.
+template <class Condition>
+bool eventually(Condition condition, Duration limit = std::chrono::seconds(60)) {
+  const TimePoint deadline = Clock::now() + limit;
+  while (!condition()) {
+    if (Clock::now() > deadline) return false;
+    std::this_thread::sleep_for(std::chrono::microseconds(100));  // bounded poll
+  }
+  return true;
+}
+
+}  // namespace muster::test
