@@ -39,14 +39,14 @@ class ProcessInitializer {
   /// Refuses, when compiled, what cannot be sent to other processes.
   template <class F>
   requires(std::invocable<F&> && !std::same_as<std::decay_t<F>, ProcessInitializer>)
-      ProcessInitializer(F function)  // NOLINT: implicit, as a function is one
+      ProcessInitializer(F initializer)  // NOLINT: implicit, as a function is one
       : function_(detail::RemoteInvocation<F>::description().function) {
     static_assert(
         detail::is_sendable_function<F>,
         "an initializer runs in other processes: give a plain function, or a lambda whose "
         "captures are plain bytes (numbers, enums, structs of them)");
     detail::EncodedCall call;
-    detail::encode_function(call, function);
+    detail::encode_function(call, initializer);
     call_ = std::move(call.bytes());
   }
 
