@@ -40,6 +40,7 @@ SendOutcome ChildHandle::request_spawn(int zygote, int wake, int lead) {
 void ChildHandle::spawned(pid_t pid, UniqueFd pidfd) {
   pid_ = pid;
   pidfd_ = std::move(pidfd);
+  if (stopped_with_ != 0) signal_process(pidfd_.get(), stopped_with_);
   if (kill_wanted_) signal_process(pidfd_.get(), SIGKILL);
 }
 
@@ -57,12 +58,13 @@ void ChildHandle::kill() {
 }
 
 void ChildHandle::stop(int signal) {
-  if (signal == SIGKILL || !pidfd_) {
+  if (signal == SIGKILL) {
     kill();
     return;
   }
   ending_ = true;
-  if (std::exchange(stopped_with_, signal) != signal) signal_process(pidfd_.get(), signal);
+  const bool is_new = std::exchange(stopped_with_, signal) != signal;
+  if (is_new && pidfd_) signal_process(pidfd_.get(), signal);
 }
 
 bool ChildHandle::read_output(std::vector<std::string>& lines, std::size_t bytes_max) {
