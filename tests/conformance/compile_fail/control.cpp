@@ -1,0 +1,14 @@
+// expect: nothing: it compiles
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <muster/muster.hpp>
+
+int twice(int x) { return 2 * x; }
+
+void use(muster::ProcessPoolExecutor& pool) {
+  pool.submit(twice, 1).result();
+  pool.submit([](const std::string& text) { return text; }, "text").result();
+}

@@ -1,0 +1,148 @@
+// Parts that need a program of their own: each prints what it saw, and returns 0 if all went well.
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <muster/muster.hpp>
+
+#include "contract.hpp"
+#include "faulty.hpp"
+#include "support/proc.hpp"
+#include "tasks.hpp"
+
+namespace muster::conformance {
+namespace {
+
+using namespace std::chrono_literals;
+
+int fail(const std::string& why) {
+  std::fprintf(stderr, "%s\n", why.c_str());
+  return 1;
+}
+
+std::unique_ptr<Executor> make(const std::string& kind, unsigned workers) {
+  for (const Kind& each : kinds()) {
+    if (each.name == kind) return each.make(workers);
+  }
+  std::abort();
+}
+
+void print_runs() { std::printf("ran %d\n", static_cast<int>(shared().runs)); }
+
+/// Returns from main with work in an executor that a static destructor ends.
+int exit_with_work(const std::string& kind, const std::string& how) {
+  init();
+  std::atexit(print_runs);  // runs after the destructors of what is made later
+  static std::unique_ptr<Executor> executor;
+  executor = make(kind, how == "cancelling" ? 1 : 2);
+  if (how == "cancelling") {
+    executor->submit(pass_gate, 0);
+    if (!at_gate(1)) return fail("no start");
+    for (int i = 0; i < 9; ++i) executor->submit(count, i);
+    executor->shutdown(false, true);
+    shared().gate = 1;
+    return 0;
+  }
+  for (int i = 0; i < 10; ++i) executor->submit(count, i);
+  if (how == "without_wait") executor->shutdown(false);
+  return 0;
+}
+
+/// From now on no thread can be started. For the thread sanitizer, whose own thread runs already.
+bool forbid_threads() {
+  // clone3 does not exist, so that the C library takes clone, whose flags can be looked at.
+  constexpr auto data = [](std::size_t offset) { return static_cast<std::uint32_t>(offset); };
+  std::array<sock_filter, 8> program = {{
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, data(offsetof(seccomp_data, nr))),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 4, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 2),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, data(offsetof(seccomp_data, args))),
+      BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, CLONE_THREAD, 2, 0),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAGAIN),
+  }};
+  const sock_fprog filter{program.size(), program.data()};
+  return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+         ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+}
+
+int without_threads(const std::string& kind) {
+  init();
+  if (!forbid_threads()) return fail("no seccomp filter");
+  try {
+    auto executor = make(kind, 2);
+    executor->submit(twice, 1).result(60s);
+  } catch (const Error& error) {
+    std::printf("%s\n", error.what());
+    return error.code() == ErrorCode::broken ? 0 : fail("another error");
+  }
+  return fail("no error");
+}
+
+void spin() {
+  ++shared().at_gate;
+  for (volatile bool forever = true; forever;) {
+  }
+}
+
+int zygote_dies() {
+  init();
+  const pid_t zygote = test::children_of(::getpid()).front();
+  ProcessPoolExecutor pool({.max_workers = 2});
+  std::vector<Future<void>> futures;
+  for (int i = 0; i < 20; ++i) futures.push_back(pool.submit(spin));
+  if (!at_gate(2)) return fail("no start");
+  const std::vector<pid_t> tasks = pool.worker_pids();
+  ::kill(zygote, SIGKILL);
+  for (const auto& each : futures) {
+    const std::exception_ptr error = each.exception(60s);
+    std::printf("%s\n", error_text(error).c_str());
+  }
+  for (const pid_t pid : tasks) {
+    if (!eventually([&] { return test::is_gone(pid); })) return fail("an orphan");
+  }
+  return 0;
+}
+
+int unencodable_and_exit() {
+  init();
+  static ProcessPoolExecutor pool({.max_workers = 2});
+  static const Future<int> bad = pool.submit(fault_of, Faulty{Fault::throws_in_save});
+  pool.submit(count, 1);
+  pool.shutdown(false);
+  std::atexit([] { std::printf("%s\n", error_text(bad.exception(0s)).c_str()); });
+  bad.wait(60s);
+  return 0;
+}
+
+}  // namespace
+
+int play_role(const std::string& role) {
+  for (const Kind& kind : kinds()) {
+    for (const char* how : {"plainly", "without_wait", "cancelling"}) {
+      if (role == "exit_" + kind.name + "_" + how) return exit_with_work(kind.name, how);
+    }
+    if (role == "no_threads_" + kind.name) return without_threads(kind.name);
+  }
+  if (role == "zygote_dies") return zygote_dies();
+  if (role == "unencodable_and_exit") return unencodable_and_exit();
+  return fail("no such role");
+}
+
+}  // namespace muster::conformance
