@@ -153,7 +153,8 @@ std::span<const Excuse> excuses() {
       {79, 82, "decorated", inner},
       {85, 86, "decorated", inner},
       {88, 106, "decorated", inner},
-      {108, 116, "decorated", inner},
+      {108, 113, "decorated", inner},
+      {115, 116, "decorated", inner},
   });
   return all;
 }
