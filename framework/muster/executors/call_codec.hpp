@@ -1,8 +1,8 @@
 #pragma once
 
-#include <array>
-#include <bit>
+#include <cstddef>
 #include <cstring>
+#include <new>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -20,11 +20,12 @@ template <class T>
 inline constexpr bool is_text_pointer = std::is_same_v<T, const char*> || std::is_same_v<T, char*>;
 
 /// Functions are sent as they lie in memory: their code is in every fork of the program at the same
-/// address, and a closure is no more than its captures.
+/// address, and a closure is no more than its captures. Closures cannot be assigned to, and GCC 12
+/// forgets at times that they are trivially copyable all the same, so that this asks for less.
 template <class F>
-inline constexpr bool is_sendable_function = std::is_trivially_copyable_v<F> &&
-                                             (!std::is_pointer_v<F> ||
-                                              std::is_function_v<std::remove_pointer_t<F>>);
+inline constexpr bool is_sendable_function =
+    std::is_trivially_copy_constructible_v<F> && std::is_trivially_destructible_v<F> &&
+    (!std::is_pointer_v<F> || std::is_function_v<std::remove_pointer_t<F>>);
 
 /// A function of muster's own that is called another way in a task process: F::call_remotely().
 template <class F>
@@ -151,12 +152,12 @@ void encode_function(EncodedCall& out, const F& function) {
 
 template <class F>
 F decode_function(ByteReader& in) {
-  std::array<char, sizeof(F)> raw{};
+  alignas(F) std::byte raw[sizeof(F)] = {};
   if constexpr (!std::is_empty_v<F>) {
     const std::string_view sent = in.take(sizeof(F));
-    std::memcpy(raw.data(), sent.data(), sizeof(F));
+    std::memcpy(raw, sent.data(), sizeof(F));
   }
-  return std::bit_cast<F>(raw);
+  return *std::launder(reinterpret_cast<const F*>(raw));
 }
 
 }  // namespace muster::detail
