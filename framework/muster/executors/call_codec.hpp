@@ -24,7 +24,7 @@ inline constexpr bool is_text_pointer = std::is_same_v<T, const char*> || std::i
 /// forgets at times that they are trivially copyable all the same, so that this asks for less.
 template <class F>
 inline constexpr bool is_sendable_function =
-    std::is_trivially_copy_constructible_v<F> && std::is_trivially_destructible_v<F> &&
+    std::is_trivially_copy_constructible_v<F>&& std::is_trivially_destructible_v<F> &&
     (!std::is_pointer_v<F> || std::is_function_v<std::remove_pointer_t<F>>);
 
 /// A function of muster's own that is called another way in a task process: F::call_remotely().

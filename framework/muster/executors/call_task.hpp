@@ -46,8 +46,8 @@ class RemoteInvocation {
   static constexpr RemoteCall description() {
     if constexpr (is_sendable) {
       constexpr std::size_t size = (sizeof(F) + ... + sizeof(A));
-      constexpr bool is_flat = size <= EncodedCall::borrowed_bytes_min &&
-                               (ArgumentCodec<A>::is_flat_argument && ...);
+      constexpr bool is_flat =
+          size <= EncodedCall::borrowed_bytes_min && (ArgumentCodec<A>::is_flat_argument && ...);
       return {&run, nullptr, is_flat, TakesStopToken<F, A...>};
     } else if constexpr (!function_is_sendable) {
       return {.refusal = "its function holds more than plain bytes"};

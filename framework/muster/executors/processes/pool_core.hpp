@@ -126,8 +126,7 @@ class PoolCore final : public TaskHome,
   bool any_in_frame() const;
   void update_sleepers();
   void lead(SharedStateBase& work, std::optional<TimePoint> deadline);
-  void leader_sleeps_until(std::optional<TimePoint> deadline,
-                           const std::function<bool()>& is_over);
+  void leader_sleeps_until(std::optional<TimePoint> deadline, const std::function<bool()>& is_over);
   void wake_leader();
 
   // pool_pump.cpp: the pump's thread.
@@ -167,9 +166,9 @@ class PoolCore final : public TaskHome,
   UniqueFd events_;
 
   mutable std::mutex mutex_;
-  TaskQueue queue_;                            // may hold tasks that were cancelled
-  std::vector<TaskPtr> overdue_;               // sent, with a limit to their run time
-  std::size_t overdue_kept_ = 0;               // how many were left when it was last tidied
+  TaskQueue queue_;               // may hold tasks that were cancelled
+  std::vector<TaskPtr> overdue_;  // sent, with a limit to their run time
+  std::size_t overdue_kept_ = 0;  // how many were left when it was last tidied
   TimePoint pump_sleeps_until_ = TimePoint::max();
   std::vector<Completion> failed_;             // for the pump to tell
   std::vector<DoneCallbacks> left_callbacks_;  // for the pump to run

@@ -25,7 +25,7 @@ struct Reply {
 
 /// A task that was sent and has not been answered, or whose end has not been learnt.
 struct InFlight {
-  TaskPtr task;  // empty if it was taken back
+  TaskPtr task;          // empty if it was taken back
   bool started = false;  // of a task that is here
 };
 
