@@ -129,7 +129,7 @@ TEST_F(ChildLifeTest, ALargeProcessGetsNoMoreTasks) {
 TEST_F(ChildLifeTest, TheInitializerRunsFirstInEveryProcess) {  // 65
   ProcessPoolOptions options = quiet(2);
   options.max_tasks_per_child = 5;
-  const int value = 77;
+  int value = 77;
   options.initializer = [value] {
     ++shared().runs;
     initialized_with = value;

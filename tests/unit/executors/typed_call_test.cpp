@@ -121,7 +121,7 @@ TEST_F(TypedCallTest, EveryKindOfValueArrivesUnchanged) {  // 1, 2
 
 TEST_F(TypedCallTest, FunctionsOfEveryKindAreCalled) {
   ProcessPoolExecutor pool({.max_workers = 1});
-  const int captured = 40;
+  int captured = 40;
   const Point point{1.5, 2};
   EXPECT_EQ(pool.submit([captured](int more) { return captured + more; }, 2).result(), 42);
   EXPECT_EQ(pool.submit([point] { return point; }).result(), point);
