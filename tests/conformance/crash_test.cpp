@@ -241,7 +241,7 @@ TEST_F(Crashes, MoreMemoryThanTheLimitIsAnErrorOfThatTask) {
   ProcessPoolExecutor limited(options);
   const Future<std::size_t> large = limited.submit(take_memory, std::size_t{4} << 30U);
   const Future<std::size_t> small = limited.submit(take_memory, std::size_t{1} << 20U);
-  EXPECT_EQ(code_of(large), ErrorCode::limit);
+  EXPECT_THROW(large.result(60s), std::bad_alloc);
   EXPECT_EQ(small.result(60s), std::size_t{1} << 20U);
   EXPECT_EQ(shared().runs, 2U);
 }

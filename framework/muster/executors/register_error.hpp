@@ -26,6 +26,7 @@ class Remote<E> : public E, public RemoteFacts {
  public:
   Remote(E error, const RemoteFacts& facts) : E(std::move(error)), RemoteFacts(facts) {}
 
+  /// What the original said.
   const char* what() const noexcept override {
     return RemoteFacts::chain().front().message.c_str();
   }

@@ -84,6 +84,7 @@ class RetryingExecutor final : public Executor {
 
   unsigned max_workers() const noexcept override;  ///< of the inner executor
 
+  /// What has happened so far; each figure is exact, all together are of no one moment.
   RetryStatistics statistics() const;
 
   /// How often a task of such executors, which is done with a value or an error, has run.

@@ -1,8 +1,8 @@
 """Python's executors on the work of process_pool_bench and thread_pool_bench; see run.sh.
 
 Prints one JSON object a line: name is WORK/CONTENDER as in the C++ programs, value, unit. Fewer
-calls than there, as Python is slow: rates do not depend on it. A peer that is not installed is named in
-`missing`.
+calls than there, as Python is slow: rates do not depend on it. A peer that is not installed is
+named in `missing`.
 """
 
 import concurrent.futures

@@ -99,7 +99,7 @@ TEST_F(ChildLifeTest, EndsAndIsReplacedAfterShutdownToo) {  // 78, 81, 93, 97
     std::set<pid_t> pids;
     for (const auto& each : futures) pids.insert(each.result(0s));
     EXPECT_EQ(pids.size(), 5U);
-    EXPECT_THROW(failing.result(0s), RemoteError);
+    EXPECT_THROW(failing.result(0s), std::runtime_error);
   }
 }
 
@@ -216,9 +216,9 @@ TEST_F(ChildLifeTest, OutOfAddressSpaceATaskSeesBadAlloc) {
   try {
     task.result(60s);
     ADD_FAILURE() << "no error";
-  } catch (const RemoteError& error) {
-    EXPECT_EQ(error.code(), ErrorCode::limit);
-    EXPECT_EQ(error.type(), "std::bad_alloc");
+  } catch (const std::bad_alloc& error) {
+    ASSERT_NE(remote_facts(error), nullptr);
+    EXPECT_EQ(remote_facts(error)->pid(), pid);
   }
   EXPECT_EQ(pool.submit(pid_of_task).result(60s), pid) << "it lives on";
 }

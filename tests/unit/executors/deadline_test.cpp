@@ -33,7 +33,7 @@ std::string deadline_message(const Future<T>& future) {
 
 // Until it is asked to stop; never longer than a test may take.
 int run_until_stopped(std::stop_token stop) {
-  while (!stop.stop_requested()) std::this_thread::sleep_for(1ms);
+  while (!stop.stop_requested()) std::this_thread::sleep_for(1ms);  // bounded poll
   return 1;
 }
 
@@ -70,7 +70,7 @@ TEST(Deadlines, OneThatTakesNoTokenFailsWhenItReturns) {
   std::atomic<bool> returned = false;
   const Future<int> future = pool.submit({.run_timeout = 1ms}, [&] {
     const TimePoint start = Clock::now();
-    while (Clock::now() - start < 100ms) std::this_thread::sleep_for(1ms);
+    while (Clock::now() - start < 100ms) std::this_thread::sleep_for(1ms);  // bounded poll
     returned = true;
     return 1;
   });
@@ -153,7 +153,7 @@ TEST(Deadlines, ManyRaceWithTheirTasks) {
 }
 
 int nap_in_process() {
-  for (;;) std::this_thread::sleep_for(1ms);
+  for (;;) std::this_thread::sleep_for(1ms);  // bounded poll
 }
 
 TEST(Deadlines, AProcessPoolKillsWhatIsOverItsTotalTime) {

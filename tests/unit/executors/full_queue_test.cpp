@@ -116,7 +116,7 @@ TEST(FullQueue, ManyWaitForRoom) {
 }
 
 int wait_in_process(std::stop_token stop) {
-  while (!stop.stop_requested()) std::this_thread::sleep_for(1ms);
+  while (!stop.stop_requested()) std::this_thread::sleep_for(1ms);  // bounded poll
   return 1;
 }
 

@@ -19,7 +19,7 @@ class LadderTest : public PoolTest {};
 
 int until_asked(std::stop_token stop) {
   shared().at_gate.fetch_add(1);
-  while (!stop.stop_requested()) std::this_thread::sleep_for(1ms);  // bounded by the test's stop
+  while (!stop.stop_requested()) std::this_thread::sleep_for(1ms);  // bounded poll
   return 7;
 }
 

@@ -94,7 +94,7 @@ TEST_F(StopTest, ATaskThatTakesATokenEndsItself) {
     ASSERT_TRUE(at_gate(1));
     EXPECT_FALSE(task.cancel());
     if (throws) {
-      EXPECT_THROW(task.result(60s), RemoteError);
+      EXPECT_THROW(task.result(60s), std::runtime_error);
     } else {
       EXPECT_EQ(task.result(60s), 7);
     }
@@ -167,7 +167,7 @@ TEST_F(StopTest, ARunTimeoutCountsWhileThePoolSleeps) {
   ProcessPoolExecutor pool({.max_workers = 1});
   for (int round = 0; round < 3; ++round) {
     EXPECT_EQ(pool.submit(same, round).result(60s), round);
-    std::this_thread::sleep_for(20ms);  // not to pass, but to give the pool's thread time to sleep
+    std::this_thread::sleep_for(20ms);  // bounded poll
     const Future<int> endless = pool.submit({.run_timeout = 20ms}, spin_for_ever, 0);
     EXPECT_THROW(endless.result(60s), DeadlineError);
   }
