@@ -311,7 +311,7 @@ class [[nodiscard]] MapResults {
 
     void advance() {
       if (at + 1 < current.items.size()) {
-        current.items[at++] = std::exception_ptr();  // let go of what was given
+        current.items[at++].template emplace<1>();  // let go of what was given
         --taken;
         if (at % refill_interval == 0) fill();
         return;

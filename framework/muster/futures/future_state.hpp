@@ -59,7 +59,8 @@ class WorkControl {
   /// Ends the work with this error, whether it has started or not if `also_running`, and only
   /// before its function is entered the first time otherwise. False if that was not to be done any
   /// more, or cannot be.
-  virtual bool expire(detail::SharedStateBase& work, std::exception_ptr error, bool also_running) {
+  virtual bool expire(detail::SharedStateBase& work, const std::exception_ptr& error,
+                      bool also_running) {
     static_cast<void>(work);
     static_cast<void>(error);
     static_cast<void>(also_running);

@@ -4,7 +4,7 @@ namespace muster::detail {
 
 bool PipelineTicket::cancel(SharedStateBase& /*work*/) { return flow_->cancel(*this); }
 
-void PipelineSubmissions::submit(std::any input, std::shared_ptr<PipelineTicket> ticket) {
+void PipelineSubmissions::submit(std::any input, const std::shared_ptr<PipelineTicket>& ticket) {
   PipelineItems item(1);
   item.front().value = std::move(input);
   item.front().ticket = ticket;

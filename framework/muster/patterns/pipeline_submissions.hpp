@@ -37,7 +37,7 @@ class PipelineSubmissions final : public PipelineFlow {
   using PipelineFlow::PipelineFlow;
 
   /// `input` is a finished future of the first stage's type.
-  void submit(std::any input, std::shared_ptr<PipelineTicket> ticket);
+  void submit(std::any input, const std::shared_ptr<PipelineTicket>& ticket);
   bool cancel(PipelineTicket& ticket);
   /// Waits until every item is at its end. Nothing can be submitted after that.
   void drain();

@@ -126,9 +126,12 @@ bool RetryCore::wants_retry(const std::exception_ptr& error) const noexcept {
 /// The timer does it even without a delay: this may be a thread that an executor cannot do without.
 void RetryCore::keep(TaskPtr task, Watch& watch, std::exception_ptr error, TimePoint until) {
   Waiting failed;
+  TaskPtr cancelled;
   {
     const std::lock_guard lock(mutex_);
-    if (!cancels_) {
+    if (cancels_) {
+      cancelled = std::move(task);
+    } else {
       if (!task->move_to(this)) return;  // its future has cancelled it already
       const SharedStateBase* const work = &task->state();
       const auto at = waiting_.try_emplace(work).first;
@@ -142,7 +145,7 @@ void RetryCore::keep(TaskPtr task, Watch& watch, std::exception_ptr error, TimeP
       }
     }
   }
-  if (task) task->state().cancel();
+  if (cancelled) cancelled->state().cancel();
   if (failed.task) give_up(std::move(failed));
 }
 

@@ -30,7 +30,7 @@ Duration retry_delay(const RetryOptions& options, unsigned failures, double rand
   const double factor = 1 + options.jitter * (2 * random - 1);
   const double delay = std::min(grown, longest) * factor;
   // The jitter may exceed the longest delay; nothing may exceed what a Duration can say.
-  const auto representable = static_cast<double>(Duration::max().count() / 2);
+  const auto representable = static_cast<double>(Duration::max().count()) / 2;
   return Duration(static_cast<Duration::rep>(std::min(delay, representable)));
 }
 

@@ -53,10 +53,11 @@ bool WaitingTasks::cancel(SharedStateBase& work) {
   return task && task->state().cancel();  // nobody controls it now, so the state decides
 }
 
-bool WaitingTasks::expire(SharedStateBase& work, std::exception_ptr error, bool /*also_running*/) {
+bool WaitingTasks::expire(SharedStateBase& work, const std::exception_ptr& error,
+                          bool /*also_running*/) {
   TaskPtr task = take_out(work);
   if (!task) return false;
-  end_with_error(std::move(task), std::move(error));
+  end_with_error(std::move(task), error);
   return true;
 }
 

@@ -40,7 +40,7 @@ class WaitingTasks : public TaskHome,
   std::shared_ptr<WorkControl> control() noexcept final { return shared_from_this(); }
   bool cancel(SharedStateBase& work) final;
   bool started(SharedStateBase& /*work*/) final { return false; }
-  bool expire(SharedStateBase& work, std::exception_ptr error, bool also_running) final;
+  bool expire(SharedStateBase& work, const std::exception_ptr& error, bool also_running) final;
 
  protected:
   /// Gives up a task, which then has no home; empty if it is not here.

@@ -293,7 +293,7 @@ bool PoolCore::await_burial(Lock& lock, std::uint64_t name, Duration timeout) {
   });
 }
 
-bool PoolCore::expire(SharedStateBase& work, std::exception_ptr error, bool also_running) {
+bool PoolCore::expire(SharedStateBase& work, const std::exception_ptr& error, bool also_running) {
   auto& task = dynamic_cast<TaskBase&>(work);
   {
     const Lock lock(mutex_);
@@ -306,7 +306,7 @@ bool PoolCore::expire(SharedStateBase& work, std::exception_ptr error, bool also
       if (reached == TaskChannel::Withdrawal::ended) return false;
       if (reached == TaskChannel::Withdrawal::running) child->kill();
     }
-    fail(TaskPtr::share(task), std::move(error));
+    fail(TaskPtr::share(task), error);
   }
   notify_pump();
   return true;

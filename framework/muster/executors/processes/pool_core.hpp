@@ -69,7 +69,7 @@ class PoolCore final : public TaskHome,
   bool cancel(SharedStateBase& work) override;
   CancelRung stop(SharedStateBase& work, const StopOptions& options) override;
   bool started(SharedStateBase& work) override;
-  bool expire(SharedStateBase& work, std::exception_ptr error, bool also_running) override;
+  bool expire(SharedStateBase& work, const std::exception_ptr& error, bool also_running) override;
   void lend_thread(SharedStateBase& work, std::optional<TimePoint> deadline) override;
 
  private:
@@ -136,7 +136,7 @@ class PoolCore final : public TaskHome,
   void collect_events(int timeout_ms);
   void collect_messages();
   void unwatch(const ChildHandle& child);
-  void collect_last_words(std::uint64_t child);
+  void collect_last_words(std::uint64_t name);
   void apply_message(ReceivedMessage& received);
   void stop_processes();
   void print_lines();

@@ -205,7 +205,7 @@ void ThreadPoolCore::join() {
   }
 }
 
-void ThreadPoolCore::break_pool(std::exception_ptr error) {
+void ThreadPoolCore::break_pool(const std::exception_ptr& error) {
   std::string what = "what is no std::exception";
   try {
     std::rethrow_exception(error);

@@ -68,7 +68,7 @@ class ThreadPoolCore final : public TaskHome {
   void throw_if_closed() const;
   void cancel_all_pending();
   void join();
-  void break_pool(std::exception_ptr error);
+  void break_pool(const std::exception_ptr& error);
 
   // thread_pool_threads.cpp: which threads run. With the lock, but for look_for_thread().
   void add_threads(Lock& lock);

@@ -101,7 +101,8 @@ TaskPtr ThreadPoolCore::take_shared(ThreadWorker& self) {
   TaskBase* batch[batch_max];
   const Lock lock(mutex_);
   // Several at once if there are many: then they are probably small. Not past priorities.
-  std::size_t more = queue_.has_priorities() ? 0 : queue_.size() / (4 * options_.max_workers);
+  std::size_t more =
+      queue_.has_priorities() ? 0 : queue_.size() / (std::size_t{4} * options_.max_workers);
   more = std::min(more, batch_max);
   TaskPtr first = queue_.pop();
   if (more != 0) queue_.pop_many(batch, more);
