@@ -196,9 +196,11 @@ class Task final : public SharedState<StoredType<TaskResultType<F, A...>>>, publ
   }
 
   void rearm() noexcept override {
-    this->reopen(home, [this] {
-      if constexpr (stoppable) stop_ = std::stop_source();
-    });
+    if constexpr (stoppable) {
+      this->reopen(home, [this] { stop_ = std::stop_source(); });
+    } else {
+      this->reopen(home, [] {});
+    }
   }
 
   std::exception_ptr kept_error() const noexcept override { return this->error(); }

@@ -47,7 +47,7 @@ void submit_all(Pool& pool, std::int64_t count) {
 }
 
 void muster_submits(benchmark::State& state) {
-  ProcessPoolExecutor pool({.max_workers = threads, .prefetch = 255});
+  ProcessPoolExecutor pool({.max_workers = threads});
   submit_all(pool, calls);
   for (auto _ : state) submit_all(pool, calls);
   state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations()) * calls);
