@@ -18,12 +18,15 @@ namespace muster {
 template <class E>
 class Remote : public E, public RemoteFacts {
  public:
+  /// As the receiving side makes it.
   Remote(E error, const RemoteFacts& facts) : E(std::move(error)), RemoteFacts(facts) {}
 };
 
+/// The same for exceptions of the standard kind.
 template <std::derived_from<std::exception> E>
 class Remote<E> : public E, public RemoteFacts {
  public:
+  /// As the receiving side makes it.
   Remote(E error, const RemoteFacts& facts) : E(std::move(error)), RemoteFacts(facts) {}
 
   /// What the original said.

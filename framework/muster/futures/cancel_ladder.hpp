@@ -18,8 +18,10 @@ enum class CancelRung : std::uint8_t {
   killed,          ///< its process got SIGKILL (process pools)
 };
 
+/// The name of a rung, such as "recalled".
 std::string_view to_string(CancelRung rung) noexcept;
 
+/// How far Future::stop() may go.
 struct StopOptions {
   CancelRung highest = CancelRung::killed;   ///< no harsher rung is climbed
   Duration grace = std::chrono::seconds(1);  ///< for each rung to show effect before the next one

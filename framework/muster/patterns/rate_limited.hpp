@@ -17,6 +17,7 @@ namespace detail {
 class RateCore;
 }
 
+/// How fast tasks may start.
 struct RateLimitOptions {
   double per_second = 0;    ///< tasks started on average; more than 0, at most 1e9
   std::uint32_t burst = 1;  ///< tasks that may start at once after a pause; at least 1
@@ -54,6 +55,7 @@ class RateLimitedExecutor final : public Executor {
   auto submit_for(std::string_view key, F&& function, A&&... arguments) {
     return submit_for(key, TaskOptions(), std::forward<F>(function), std::forward<A>(arguments)...);
   }
+  /// The same, run as `options` say.
   template <class F, class... A>
   requires detail::Submittable<F, A...>
   auto submit_for(std::string_view key, const TaskOptions& options, F&& function,

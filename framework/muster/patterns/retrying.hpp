@@ -17,6 +17,7 @@ class RetryCore;
 unsigned retries_of(SharedStateBase& work) noexcept;
 }  // namespace detail
 
+/// How often and when a failed task is run again.
 struct RetryOptions {
   unsigned attempts_max = 3;  ///< runs of a task in all; 1: none is retried
 
