@@ -8,6 +8,9 @@ set(CMAKE_CXX_EXTENSIONS OFF)
 find_program(MUSTER_CCACHE ccache)
 if(MUSTER_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${MUSTER_CCACHE})
+  if(MUSTER_PRECOMPILE_HEADERS)  # what ccache's manual asks for, to cache what uses them
+    list(PREPEND CMAKE_CXX_COMPILER_LAUNCHER env CCACHE_SLOPPINESS=pch_defines,time_macros)
+  endif()
 endif()
 
 add_library(muster_settings INTERFACE)
@@ -36,6 +39,26 @@ if(MUSTER_CLANG_TIDY)
   find_program(MUSTER_CLANG_TIDY_PROGRAM NAMES clang-tidy-14 clang-tidy REQUIRED)
   set(CMAKE_CXX_CLANG_TIDY ${MUSTER_CLANG_TIDY_PROGRAM} --quiet)
 endif()
+
+# muster_precompile(TARGET header... | REUSE_FROM other)
+#
+# target_precompile_headers(), where MUSTER_PRECOMPILE_HEADERS asks for it. The presets dev and tidy
+# do not, and find the #include that is missing.
+function(muster_precompile target)
+  if(NOT MUSTER_PRECOMPILE_HEADERS)
+    return()
+  endif()
+  if(ARGV1 STREQUAL REUSE_FROM)
+    target_precompile_headers(${target} REUSE_FROM ${ARGV2})
+  else()
+    target_precompile_headers(${target} PRIVATE ${ARGN})
+  endif()
+  # Otherwise Clang's objects differ with the time at which the header was compiled; and GCC forgets
+  # that these are system headers, in which its false alarms are not reported.
+  target_compile_options(${target} PRIVATE
+                         $<$<CXX_COMPILER_ID:Clang>:SHELL:-Xclang -fno-pch-timestamp>
+                         $<$<CXX_COMPILER_ID:GNU>:-Wno-array-bounds -Wno-stringop-overflow>)
+endfunction()
 
 # muster_compile_with(TARGET library...)
 #

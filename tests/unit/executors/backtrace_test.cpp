@@ -156,7 +156,8 @@ TEST(EncodeErrorOf, NestsAndSaysWhetherAnythingWasThrown) {
     } catch (const RemoteFacts& facts) {
       ASSERT_GE(facts.backtrace().size(), 2U);
       EXPECT_EQ(function_of(facts.backtrace()[1]), start_of(&on_the_way));
-      EXPECT_LE(facts.backtrace().size(), 3U) << facts.report();
+      // The lambda, and what calls it if that was not inlined: no frame of the test.
+      EXPECT_LE(facts.backtrace().size(), 4U) << facts.report();
     }
   }
   EXPECT_FALSE(detail::encode_error_of([] {}));

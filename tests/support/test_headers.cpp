@@ -1,0 +1,1 @@
+// Nothing but the headers that tests/CMakeLists.txt has precompiled for it.
