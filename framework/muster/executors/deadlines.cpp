@@ -57,6 +57,7 @@ void expire(TaskPtr task, const std::exception_ptr& error, bool also_running) {
   for (;;) {
     std::shared_ptr<WorkControl> control;
     if (task->state().claim_uncontrolled(control)) {
+      task->extras().expired = true;
       task->refuse(error);
       finish(std::move(task)).run();
       return;

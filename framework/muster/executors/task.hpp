@@ -84,6 +84,7 @@ struct TaskExtras {
   /// Of total_timeout, the task's own or that of the task which submitted it.
   std::optional<TimePoint> total_deadline;
   bool deadline_is_inherited = false;
+  bool expired = false;  ///< a deadline ended it; a run_timeout does not count
   std::optional<TimePoint> queue_deadline;
   std::atomic<unsigned> retries{0};         ///< runs after which the task was taken back
   std::atomic<bool> stop_requested{false};  ///< by cancel(), while it ran

@@ -101,6 +101,7 @@ std::optional<TimePoint> RetryCore::next_attempt(const TaskBase& task,
                                                  const std::exception_ptr& error,
                                                  unsigned failures) noexcept {
   if (failures >= options_.attempts_max || task.stop_requested()) return std::nullopt;
+  if (task.extras_if_any()->expired) return std::nullopt;  // queues may still refer to it
   if (is_cancellation(error) || !wants_retry(error)) return std::nullopt;
   const std::lock_guard lock(mutex_);
   if (cancels_) return std::nullopt;

@@ -24,6 +24,7 @@ RetryOptions checked(RetryOptions options) {
 }  // namespace
 
 Duration retry_delay(const RetryOptions& options, unsigned failures, double random) noexcept {
+  if (options.delay == Duration::zero()) return Duration::zero();  // 0 times infinity is no number
   const auto longest = static_cast<double>(options.delay_max.count());
   const double grown =
       static_cast<double>(options.delay.count()) * std::pow(options.backoff, failures - 1.0);

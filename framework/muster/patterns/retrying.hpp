@@ -34,7 +34,8 @@ struct RetryOptions {
 
   /// Whether a task that failed so is to be retried. Called by the thread that ran the task,
   /// several at a time. If it throws, the task is not retried. None: all errors but DeadlineError
-  /// and BrokenExecutor. Cancellation is never retried.
+  /// and BrokenExecutor. Never retried, and not asked about, are cancellation and the end of a
+  /// queue_timeout or total_timeout.
   std::function<bool(const std::exception_ptr&)> retry_if = {};
 };
 

@@ -57,6 +57,7 @@ bool WaitingTasks::expire(SharedStateBase& work, const std::exception_ptr& error
                           bool /*also_running*/) {
   TaskPtr task = take_out(work);
   if (!task) return false;
+  task->extras().expired = true;
   end_with_error(std::move(task), error);
   return true;
 }

@@ -257,6 +257,29 @@ TEST(Retrying, ManyTasksFromManyThreads) {
   for (const std::atomic<int>& each : calls) EXPECT_EQ(each, 3);
 }
 
+int fail_in_process(int failures_left) {
+  if (failures_left == 0) return 7;
+  throw std::runtime_error("in the process");
+}
+
+TEST(Retrying, AnEndedDeadlineIsFinalWhateverRetryIfSays) {
+  ThreadPoolExecutor threads({.max_workers = 1});
+  ProcessPoolExecutor processes({.max_workers = 1});
+  for (Executor* inner : {static_cast<Executor*>(&threads), static_cast<Executor*>(&processes)}) {
+    std::atomic<int> asked = 0;
+    RetryingExecutor retrying(*inner, {.delay = Duration::zero(), .retry_if = [&](const auto&) {
+                                         ++asked;
+                                         return true;
+                                       }});
+    const Future<void> busy = inner->submit(std::this_thread::sleep_for<long, std::milli>, 300ms);
+    const Future<int> late = retrying.submit({.queue_timeout = 5ms}, fail_in_process, 1);
+    EXPECT_THROW(late.result(), DeadlineError);
+    EXPECT_EQ(asked, 0);
+    EXPECT_EQ(RetryingExecutor::attempts(late), 1U);
+    busy.result();
+  }
+}
+
 TEST(Retrying, CancelRacesWithEverything) {
   ThreadPoolExecutor threads({.max_workers = 2});
   RetryingExecutor retrying(threads, {.attempts_max = 1'000'000, .delay = Duration::zero()});
@@ -268,11 +291,6 @@ TEST(Retrying, CancelRacesWithEverything) {
     EXPECT_THROW(future.result(), CancelledError);
   }
   EXPECT_TRUE(retrying.drain(60s));
-}
-
-int fail_in_process(int failures_left) {
-  if (failures_left == 0) return 7;
-  throw std::runtime_error("in the process");
 }
 
 TEST(Retrying, WorksOverProcesses) {
@@ -305,6 +323,12 @@ TEST(RetryDelay, GrowsUpToItsLimit) {
   EXPECT_EQ(retry_delay(options, 3, 0), 40ms);
   EXPECT_EQ(retry_delay(options, 4, 0), 50ms);
   EXPECT_EQ(retry_delay(options, 10'000, 0), 50ms);
+}
+
+TEST(RetryDelay, StaysZeroHoweverOftenItIsDoubled) {
+  const RetryOptions options{.delay = Duration::zero(), .backoff = 2.0};
+  EXPECT_EQ(retry_delay(options, 1, 0.5), Duration::zero());
+  EXPECT_EQ(retry_delay(options, 10'000, 0.5), Duration::zero());
 }
 
 TEST(RetryDelay, TheJitterIsAShareEitherWay) {

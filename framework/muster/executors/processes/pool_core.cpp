@@ -230,7 +230,6 @@ bool PoolCore::cancel(SharedStateBase& work) {
   std::optional<DoneCallbacks> callbacks;
   {
     const Lock lock(mutex_);
-    if (task.home.load(std::memory_order_relaxed) != this) return false;  // it was taken back
     callbacks = withdraw(task, true);
   }
   if (!callbacks) return false;
@@ -245,7 +244,7 @@ CancelRung PoolCore::stop(SharedStateBase& work, const StopOptions& options) {
   bool asked = false;
   {
     Lock lock(mutex_);
-    if (task.home.load(std::memory_order_relaxed) != this) return CancelRung::none;
+    if (!holds(task)) return CancelRung::none;
     const bool sent = task.process != nullptr;
     if (auto callbacks = withdraw(task, false)) {
       lock.unlock();
@@ -297,27 +296,32 @@ bool PoolCore::expire(SharedStateBase& work, const std::exception_ptr& error, bo
   auto& task = dynamic_cast<TaskBase&>(work);
   {
     const Lock lock(mutex_);
-    if (task.home.load(std::memory_order_relaxed) != this) return false;  // it was taken back
-    if (work.done() || work.state() == FutureState::running) return false;
-    const TaskExtras& extras = task.extras();
+    if (!holds(task)) return false;
+    TaskExtras& extras = task.extras();
     if (!also_running && extras.deaths + extras.memory_deaths != 0) return false;
     if (auto* child = static_cast<ChildHandle*>(task.process)) {
       const auto reached = child->channel().withdraw(task, also_running);
       if (reached == TaskChannel::Withdrawal::ended) return false;
       if (reached == TaskChannel::Withdrawal::running) child->kill();
     }
+    extras.expired = true;
     fail(TaskPtr::share(task), error);
   }
   notify_pump();
   return true;
 }
 
+/// Whether the task is here and nobody has decided its outcome: `running` says that somebody just
+/// does, a task that runs in a process is `dispatched`. With the lock. The state is read first: a
+/// task that a watch takes back has lost its home before it is pending again.
+bool PoolCore::holds(const TaskBase& task) const {
+  return task.state().state() < FutureState::running &&
+         task.home.load(std::memory_order_acquire) == this;
+}
+
 // Ends a task as cancelled, if that can still be done. With the lock.
 std::optional<DoneCallbacks> PoolCore::withdraw(TaskBase& task, bool also_running) {
-  if (task.state().done() || task.state().state() == FutureState::running) {
-    // Claimed by whoever decides its outcome just now; a task that runs elsewhere is `dispatched`.
-    return std::nullopt;
-  }
+  if (!holds(task)) return std::nullopt;
   if (auto* child = static_cast<ChildHandle*>(task.process)) {
     TaskChannel& channel = child->channel();
     const bool may_be_asked = task.remote().takes_stop_token;

@@ -94,6 +94,7 @@ class PoolCore final : public TaskHome,
   void throw_if_closed() const;
   void await_room(Lock& lock);
   void notify_pump();
+  bool holds(const TaskBase& task) const;
   std::optional<DoneCallbacks> withdraw(TaskBase& task, bool also_running);
   std::vector<DoneCallbacks> cancel_unstarted();
   bool await_burial(Lock& lock, std::uint64_t name, Duration timeout);
