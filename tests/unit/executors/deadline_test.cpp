@@ -69,8 +69,7 @@ TEST(Deadlines, OneThatTakesNoTokenFailsWhenItReturns) {
   ThreadPoolExecutor pool({.max_workers = 1});
   std::atomic<bool> returned = false;
   const Future<int> future = pool.submit({.run_timeout = 1ms}, [&] {
-    const TimePoint start = Clock::now();
-    while (Clock::now() - start < 100ms) std::this_thread::sleep_for(1ms);  // bounded poll
+    std::this_thread::sleep_for(100ms);  // slow on purpose
     returned = true;
     return 1;
   });
@@ -153,7 +152,7 @@ TEST(Deadlines, ManyRaceWithTheirTasks) {
 }
 
 int nap_in_process() {
-  for (;;) std::this_thread::sleep_for(1ms);  // bounded poll
+  for (;;) std::this_thread::sleep_for(1ms);  // slow on purpose: it is killed
 }
 
 TEST(Deadlines, AProcessPoolKillsWhatIsOverItsTotalTime) {
