@@ -7,7 +7,7 @@
 namespace muster::plugin {
 namespace {
 
-std::string defect_of(const muster_task& task) {
+std::string task_defect(const muster_task& task) {
   const std::string_view name = task.name == nullptr ? "" : task.name;
   if (name.empty()) return "a task has no name";
   const auto says = [&](std::string_view what) { return fmt::format("task '{}' {}", name, what); };
@@ -35,7 +35,7 @@ std::string defect_of(const muster_plugin_descriptor& descriptor) {
   if (descriptor.name == nullptr || *descriptor.name == '\0') return "it has no name";
   if (descriptor.task_count == 0 || descriptor.tasks == nullptr) return "it has no tasks";
   for (std::uint64_t i = 0; i < descriptor.task_count; ++i) {
-    std::string defect = defect_of(descriptor.tasks[i]);
+    std::string defect = task_defect(descriptor.tasks[i]);
     if (!defect.empty()) return defect;
     for (std::uint64_t before = 0; before < i; ++before) {
       if (std::string_view(descriptor.tasks[before].name) == descriptor.tasks[i].name) {
