@@ -21,12 +21,12 @@ struct RemoteCause {
 /// What a process says about an exception. See RemoteFacts for the meaning of the members.
 struct RemoteErrorDetails {
   ErrorCode code = ErrorCode::task;
-  bool names_itself = false;  ///< a muster::Error: its message needs no type in front
-  std::string hint;
-  std::vector<RemoteCause> chain;  ///< not empty
-  std::vector<std::string> backtrace;
-  std::string host;
-  pid_t pid = 0;
+  bool names_itself = false;           ///< a muster::Error: its message needs no type in front
+  std::string hint;                    ///< the remedy; empty if there is none
+  std::vector<RemoteCause> chain;      ///< not empty
+  std::vector<std::string> backtrace;  ///< innermost frame first
+  std::string host;                    ///< the machine's name
+  pid_t pid = 0;                       ///< there
 };
 
 /// What is known of an exception that was thrown in another process. Every exception that arrives
@@ -34,13 +34,14 @@ struct RemoteErrorDetails {
 /// share what they say, and copying throws nothing.
 class RemoteFacts {
  public:
-  explicit RemoteFacts(RemoteErrorDetails details);
+  explicit RemoteFacts(RemoteErrorDetails details);  ///< takes them over
   RemoteFacts(const RemoteFacts&) = default;
   RemoteFacts& operator=(const RemoteFacts&) = default;
-  virtual ~RemoteFacts() = default;
+  virtual ~RemoteFacts() = default;  ///< what copies share is freed with the last
 
   /// The code of a muster::Error, `limit` for a std::bad_alloc, `task` for everything else.
   ErrorCode code() const noexcept { return details_->code; }
+  /// The remedy that a muster::Error names; empty if there is none.
   const std::string& hint() const noexcept { return details_->hint; }
 
   /// Of the exception itself, demangled; without the wrapper that std::throw_with_nested adds.
@@ -57,7 +58,9 @@ class RemoteFacts {
   /// the stack of the rethrow. Empty if the stack could not be read.
   const std::vector<std::string>& backtrace() const noexcept { return details_->backtrace; }
 
+  /// The name of the machine where it was thrown.
   const std::string& host() const noexcept { return details_->host; }
+  /// The process there.
   pid_t pid() const noexcept { return details_->pid; }
 
   /// The chain in one sentence: "<type>: <message>; caused by <type>: <message>". A muster::Error
@@ -80,7 +83,7 @@ const RemoteFacts* remote_facts(const std::exception& error) noexcept;
 /// hint and message.
 class RemoteError : public Error, public RemoteFacts {
  public:
-  explicit RemoteError(const RemoteFacts& facts);
+  explicit RemoteError(const RemoteFacts& facts);  ///< shares what they say
 
   using Error::code;
   using Error::hint;
@@ -88,16 +91,16 @@ class RemoteError : public Error, public RemoteFacts {
 
 /// How a task process ended. Exactly one of `signal` and `exit_code` is meaningful.
 struct WorkerDeath {
-  pid_t pid = 0;
-  int signal = 0;     ///< 0: it ended by itself, with exit_code
-  int exit_code = 0;  ///< 0 too is a death: the task had not returned
-  std::uint64_t max_rss_bytes = 0;
-  std::uint64_t user_time_us = 0;
-  std::uint64_t system_time_us = 0;
-  std::uint64_t position = 0;  ///< TaskContext::position() as the task left it
-  bool out_of_memory = false;  ///< the kernel killed it because its control group was full
-  unsigned deaths = 1;         ///< of this task's processes, with those after which it was retried
-  std::string stderr_tail;     ///< the last lines the process wrote; may include earlier tasks'
+  pid_t pid = 0;                     ///< of the process that ended
+  int signal = 0;                    ///< 0: it ended by itself, with exit_code
+  int exit_code = 0;                 ///< 0 too is a death: the task had not returned
+  std::uint64_t max_rss_bytes = 0;   ///< the most memory it held
+  std::uint64_t user_time_us = 0;    ///< of a CPU, in all of its life
+  std::uint64_t system_time_us = 0;  ///< of a CPU, in the kernel
+  std::uint64_t position = 0;        ///< TaskContext::position() as the task left it
+  bool out_of_memory = false;        ///< the kernel killed it because its control group was full
+  unsigned deaths = 1;      ///< of this task's processes, with those after which it was retried
+  std::string stderr_tail;  ///< the last lines the process wrote; may include earlier tasks'
 
   /// It exited, or died of a signal that a process raises by its own doing, such as SIGSEGV. False:
   /// somebody else sent the signal.
@@ -108,20 +111,23 @@ struct WorkerDeath {
 /// processes.
 class BrokenExecutor : public Error {
  public:
+  /// By the executor; `message` says what it cannot do, and why.
   explicit BrokenExecutor(const std::string& message) : Error(ErrorCode::broken, message) {}
 };
 
 /// The executor's queue is full, and it was told to refuse tasks then (OnFull::raise).
 class QueueFullError : public Error {
  public:
+  /// By the executor; `message` names the limit.
   explicit QueueFullError(const std::string& message) : Error(ErrorCode::limit, message) {}
 };
 
 /// The process that ran the task ended before the task did.
 class WorkerDiedError : public Error {
  public:
-  explicit WorkerDiedError(WorkerDeath death);
+  explicit WorkerDiedError(WorkerDeath death);  ///< its message tells all of it
 
+  /// How the process ended.
   const WorkerDeath& death() const noexcept { return death_; }
 
  private:
