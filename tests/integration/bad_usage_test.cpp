@@ -24,7 +24,9 @@ TEST_F(BadUsage, UnknownCommands) {
   expect_refused("runn", {"error: no command 'runn'", "hint: did you mean 'muster run'?"});
   expect_refused("frobnicate", {"no command 'frobnicate'", "muster help"});
   expect_refused("plugin", {"Usage: muster plugin"});
-  expect_refused("plugin chek x.so", {"no command 'plugin chek'", "hint: "});
+  expect_refused("plugin chek x.so",
+                 {"no command 'plugin chek'", "hint: did you mean 'muster plugin check'?"});
+  expect_refused("plugin lst", {"hint: did you mean 'muster plugin list'?"});
   expect_refused("plugin check", {"'muster plugin check' takes one argument", "check FILE.so"});
   expect_refused("plugin new a b", {"'muster plugin new' takes one argument"});
 }
@@ -36,7 +38,12 @@ TEST_F(BadUsage, UnknownOptions) {
   expect_refused("run wordcount text --out x", {"no option '--out'"});
   expect_refused("run wordcount text -Z", {"no option '-Z'"});
   expect_refused("run wordcount text -o", {"--output"});
-  expect_refused("run wordcount text -o ''", {"--output is empty"});
+  expect_refused("run wordcount text -o ''", {"--output is empty", "hint: "});
+  expect_refused("run wordcount text --tmp ''", {"--tmp is empty", "hint: "});
+  for (const char* command : {"run wordcount text", "plugin list", "plugin check wordcount"}) {
+    expect_refused(std::string(command) + " --plugin-dir nowhere",
+                   {"--plugin-dir: 'nowhere' is no directory", "hint: "});
+  }
   expect_refused("plugin list --plugin-dri x", {"no option '--plugin-dri'", "--plugin-dir"});
 }
 

@@ -50,6 +50,22 @@ TEST_F(Inputs, ADirectoryStandsForAllFilesBelowItInOrder) {
             "d/b:1\td/b\nd/c:1\td/c\n");
 }
 
+TEST_F(Inputs, TheOutputBelowADirectoryIsNoInput) {
+  write("d/text", "b a b\n");
+  for (const char* overwrite : {"", " --overwrite", " --overwrite"}) {
+    output_of(shell(std::string("exec \"$MUSTER\" run wordcount -q d -o d/out") + overwrite));
+    EXPECT_EQ(read(path("d/out/part-00000")), "a\t1\nb\t2\n");
+  }
+  EXPECT_EQ(lines("d/out/part-00000"), "d/out/part-00000:1\ta\t1\nd/out/part-00000:2\tb\t2\n");
+}
+
+TEST_F(Inputs, WhatAnotherJobIsAboutToWriteIsNoInput) {
+  write("d/text", "word\n");
+  write("d/.out.muster-abcdef/.muster-staging", "");
+  write("d/.out.muster-abcdef/part-00000", "half\t1\n");
+  EXPECT_EQ(count({"d"}), "word\t1\n");
+}
+
 TEST_F(Inputs, ADirectoryIsReadWithoutLinksPipesOrLoops) {
   write("d/file", "word\n");
   write("outside", "other\n");

@@ -77,6 +77,17 @@ TEST_F(Report, TheLastJsonLineIsTheSummaryOfAFailedJob) {
   }
 }
 
+TEST_F(Report, QuietJsonIsTheSummaryAlone) {
+  write("text", "b a b\n");
+  const Finished result =
+      muster({"run", "wordcount", "--json", "-q", "--chunk-size", "1", "text", "-o", "out"});
+  EXPECT_EQ(result.exit_code, 0) << result.text();
+  const std::vector<Json> all = events(result.out);
+  ASSERT_EQ(all.size(), 1U) << result.out;
+  EXPECT_EQ(all[0]["event"], "summary");
+  EXPECT_EQ(all[0]["records"], 2);
+}
+
 TEST_F(Report, JsonToldOfUsageErrorsEndsWithASummaryToo) {
   const Finished result = muster({"run", "wordcount", "--json", "missing", "-o", "out"});
   EXPECT_EQ(result.exit_code, 2);

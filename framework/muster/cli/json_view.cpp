@@ -15,9 +15,11 @@ double seconds(Duration duration) { return std::chrono::duration<double>(duratio
 
 class JsonView final : public JobView {
  public:
-  explicit JsonView(int fd) : fd_(fd) {}
+  JsonView(int fd, bool quiet) : fd_(fd), quiet_(quiet) {}
 
-  void planned(const observe::JobPlanned& plan) override { emit(planned_event(plan)); }
+  void planned(const observe::JobPlanned& plan) override {
+    if (!quiet_) emit(planned_event(plan));
+  }
 
   std::string explain(const jobs::Plan& plan) const override {
     Json planned = planned_event(describe(plan));
@@ -41,6 +43,7 @@ class JsonView final : public JobView {
   }
 
   void progress(const observe::StageProgress& now) override {
+    if (quiet_) return;
     emit({{"schema", 1},
           {"event", "progress"},
           {"stage", now.stage},
@@ -53,6 +56,7 @@ class JsonView final : public JobView {
   }
 
   void attempt_failed(const observe::AttemptFailed& failure) override {
+    if (quiet_) return;
     emit({{"schema", 1},
           {"event", "attempt_failed"},
           {"stage", failure.stage},
@@ -148,11 +152,14 @@ class JsonView final : public JobView {
   }
 
   int fd_;
+  bool quiet_;
   bool broken_ = false;
 };
 
 }  // namespace
 
-std::unique_ptr<JobView> make_json_view(int fd) { return std::make_unique<JsonView>(fd); }
+std::unique_ptr<JobView> make_json_view(int fd, bool quiet) {
+  return std::make_unique<JsonView>(fd, quiet);
+}
 
 }  // namespace muster::cli

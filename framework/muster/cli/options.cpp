@@ -45,6 +45,16 @@ std::uint32_t parse_count(const std::string& text, std::string_view option) {
   return value;
 }
 
+std::vector<std::filesystem::path> parse_plugin_directories(const std::vector<std::string>& given) {
+  for (const std::string& each : given) {
+    std::error_code error;
+    if (std::filesystem::is_directory(each, error)) continue;
+    throw Error(ErrorCode::usage, fmt::format("--plugin-dir: '{}' is no directory", each),
+                "name one that holds plugins, that is NAME.so files");
+  }
+  return {given.begin(), given.end()};
+}
+
 plugin::Setting parse_setting(const std::string& text) {
   const auto equals = text.find('=');
   if (equals == 0 || equals == std::string::npos) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,9 @@ boost::program_options::variables_map parse_options(
 
 /// Parses a count from 1 on. Throws Error(usage) that names the option.
 std::uint32_t parse_count(const std::string& text, std::string_view option);
+
+/// The directories of --plugin-dir. Throws Error(usage) for one that does not exist.
+std::vector<std::filesystem::path> parse_plugin_directories(const std::vector<std::string>& given);
 
 /// Parses the "name=value" of --set. Throws Error(usage).
 plugin::Setting parse_setting(const std::string& text);

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <muster/base/error.hpp>
+#include <muster/base/suggest.hpp>
 #include <muster/cli/commands.hpp>
 #include <muster/cli/exit_code.hpp>
 #include <muster/cli/options.hpp>
@@ -142,8 +143,7 @@ void refuse_option(const po::variables_map& values, const char* name, const std:
 
 // What loads plugins, in processes that can be stopped.
 int run_in_pool(const po::variables_map& values, const std::vector<std::string>& words) {
-  const std::vector<std::string> named = texts(values, "plugin-dir");
-  const Paths directories(named.begin(), named.end());
+  const Paths directories = parse_plugin_directories(texts(values, "plugin-dir"));
   std::vector<plugin::Setting> settings;
   for (const std::string& each : texts(values, "set")) settings.push_back(parse_setting(each));
   const StopSignals signals;
@@ -177,8 +177,11 @@ int plugin_command(const std::vector<std::string>& arguments) {
     return make_new(one_argument(words, "new NAME"));
   }
   if (words[0] != "list" && words[0] != "check") {
+    static const std::vector<std::string> known = {"list", "check", "new"};
+    const auto near = closest(words[0], known);
     throw Error(ErrorCode::usage, fmt::format("no command 'plugin {}'", words[0]),
-                "see 'muster plugin --help'");
+                near ? fmt::format("did you mean 'muster plugin {}'?", *near)
+                     : "see 'muster plugin --help'");
   }
   if (words[0] == "list") {
     refuse_option(values, "set", "list");

@@ -51,7 +51,7 @@ po::options_description option_table() {
   add("dry-run", "print the plan and stop");
   add("json",
       "report as JSON lines, to standard output with -o or --dry-run, else to standard error");
-  add("quiet,q", "print errors only");
+  add("quiet,q", "print errors only; with --json, the summary only");
   add("verbose,v", "say more");
   add("help,h", "print this text");
   add("arguments", po::value<Texts>(), "TASK FILE...");
@@ -97,7 +97,9 @@ RunOptions read_options(const po::variables_map& values) {
     }
   }
   if (values.count("output") != 0) spec.output = text("output");
-  if (spec.output && spec.output->empty()) throw Error(ErrorCode::usage, "--output is empty");
+  if (spec.output && spec.output->empty()) {
+    throw Error(ErrorCode::usage, "--output is empty", "name a directory, or leave it out");
+  }
   if (values.count("workers") != 0) out.workers = parse_workers(text("workers"));
   if (values.count("partitions") != 0) {
     spec.partitions = parse_count(text("partitions"), "--partitions");
@@ -107,12 +109,13 @@ RunOptions read_options(const po::variables_map& values) {
     if (*spec.chunk_bytes == 0) throw Error(ErrorCode::usage, "--chunk-size cannot be 0");
   }
   if (values.count("memory") != 0) spec.memory_bytes = parse_bytes(text("memory"), "--memory");
+  if (values.count("tmp") != 0 && text("tmp").empty()) {
+    throw Error(ErrorCode::usage, "--tmp is empty", "name a directory, or leave it out");
+  }
   spec.temp_parent =
       values.count("tmp") != 0 ? std::filesystem::path(text("tmp")) : default_temp_parent();
   if (values.count("plugin-dir") != 0) {
-    for (const auto& each : values["plugin-dir"].as<Texts>()) {
-      spec.plugin_directories.emplace_back(each);
-    }
+    spec.plugin_directories = parse_plugin_directories(values["plugin-dir"].as<Texts>());
   }
   spec.overwrite = values.count("overwrite") != 0;
   out.dry_run = values.count("dry-run") != 0;
@@ -179,7 +182,9 @@ int events_fd(bool output, bool dry_run) {
 
 std::unique_ptr<JobView> make_view(const po::variables_map& values) {
   const auto given = [&](const char* name) { return values.count(name) != 0; };
-  if (given("json")) return make_json_view(events_fd(given("output"), given("dry-run")));
+  if (given("json")) {
+    return make_json_view(events_fd(given("output"), given("dry-run")), given("quiet"));
+  }
   return make_text_view({.quiet = given("quiet"), .verbose = given("verbose")});
 }
 
@@ -195,7 +200,8 @@ int run_command(const std::vector<std::string>& arguments) {
     if (!names_option(arguments, "--json")) throw;
     const bool output = names_option(arguments, "--output", "-o");
     const int code = static_cast<int>(exit_code_of(error.code()));
-    make_json_view(events_fd(output, names_option(arguments, "--dry-run")))->failed(error, code);
+    const int fd = events_fd(output, names_option(arguments, "--dry-run"));
+    make_json_view(fd, false)->failed(error, code);
     return code;
   }
   if (values.count("help") != 0) {

@@ -29,7 +29,7 @@ struct ViewOptions {
 std::unique_ptr<JobView> make_text_view(ViewOptions options);
 
 /// For programs: JSON lines on the file descriptor, each with "schema" and "event"; the last one is
-/// the summary, however the job ended, as long as somebody reads them.
-std::unique_ptr<JobView> make_json_view(int fd);
+/// the summary, however the job ended, as long as somebody reads them. `quiet`: nothing but that.
+std::unique_ptr<JobView> make_json_view(int fd, bool quiet);
 
 }  // namespace muster::cli

@@ -117,7 +117,8 @@ Plan make_plan(const JobSpec& spec, unsigned workers, const PluginInspector& ins
   plan.plugin_version = resolved.info.version;
   plan.task = {resolved.plugin, plan.info.name, plugin::resolve_settings(plan.info, spec.settings)};
   inspector.check_settings(plan.task);
-  plan.files = mapreduce::expand_inputs(spec.inputs, spool_directory, inspector.check_stop);
+  plan.files = mapreduce::expand_inputs(spec.inputs, spool_directory, inspector.check_stop,
+                                        spec.output.value_or(""));
   for (const mapreduce::InputFile& each : plan.files) plan.input_bytes += each.size;
   plan.partitions = choose_partitions(spec, plan.input_bytes, plan.workers);
   plan.chunks = mapreduce::cut_into_chunks(plan.files, {plan.workers, spec.chunk_bytes});

@@ -13,6 +13,7 @@
 #include <muster/base/file.hpp>
 #include <muster/base/suggest.hpp>
 #include <muster/mapreduce/input_files.hpp>
+#include <muster/mapreduce/output_directory.hpp>
 
 namespace muster::mapreduce {
 namespace fs = std::filesystem;
@@ -40,8 +41,8 @@ Error missing(const std::string& name) {
 class Expansion {
  public:
   Expansion(const std::function<const fs::path&()>& spool_directory,
-            const std::function<void()>& check_stop)
-      : spool_directory_(spool_directory), check_stop_(check_stop) {}
+            const std::function<void()>& check_stop, const fs::path& output)
+      : spool_directory_(spool_directory), check_stop_(check_stop), output_(output) {}
 
   void add(const std::string& name) {
     if (name == "-") {
@@ -120,17 +121,20 @@ class Expansion {
     for (fs::directory_iterator each(directory, error), end; !error && each != end;
          each.increment(error)) {
       check_stop_();
-      if (each->is_symlink() || is_spool(each->path())) continue;
+      if (each->is_symlink() || is_of_jobs(each->path())) continue;
       if (each->is_directory()) collect(each->path(), found);
       if (each->is_regular_file()) found.push_back(each->path().string());
     }
     if (error) throw unreadable(directory.string(), error.value());
   }
 
-  // What was copied is input already; the copy may lie below a directory that is input too.
-  bool is_spool(const fs::path& path) const {
+  // Directories below one that is input, and no input: copies of what is input already, what this
+  // job is to replace, and what a job is about to write.
+  bool is_of_jobs(const fs::path& path) const {
     std::error_code error;
-    return !spool_.empty() && fs::equivalent(path, spool_, error);
+    return (!spool_.empty() && fs::equivalent(path, spool_, error)) ||
+           (!output_.empty() && fs::equivalent(path, output_, error)) ||
+           fs::exists(path / staging_marker_name, error);
   }
 
   void add_pattern(const std::string& pattern) {
@@ -175,6 +179,7 @@ class Expansion {
 
   const std::function<const fs::path&()>& spool_directory_;
   const std::function<void()>& check_stop_;
+  const fs::path& output_;
   fs::path spool_;  // empty until something was copied
   std::vector<InputFile> files_;
 };
@@ -183,12 +188,13 @@ class Expansion {
 
 std::vector<InputFile> expand_inputs(const std::vector<std::string>& named,
                                      const std::function<const fs::path&()>& spool_directory,
-                                     const std::function<void()>& check_stop) {
+                                     const std::function<void()>& check_stop,
+                                     const fs::path& output) {
   if (named.empty()) {
     throw Error(ErrorCode::usage, "no input given",
                 "name files or directories, or - for standard input");
   }
-  Expansion expansion(spool_directory, check_stop);
+  Expansion expansion(spool_directory, check_stop, output);
   for (const std::string& each : named) expansion.add(each);
   return expansion.take();
 }

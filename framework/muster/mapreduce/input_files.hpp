@@ -18,7 +18,8 @@ struct InputFile {
 
 /// Turns what a user named into files, in the order named:
 /// - a directory stands for all regular files below it, sorted by path bytes; symbolic links met
-///   on the way are not followed, as with `grep -r`, so that nothing is read twice;
+///   on the way are not followed, as with `grep -r`, so that nothing is read twice; what lies below
+///   `output`, the job's own, or in the hidden directory of an output being written is left out;
 /// - a pattern with * ? or [ that is no file's name stands for the files it matches, sorted;
 ///   A name found in this way means that file, even if it is "-" or looks like a pattern itself;
 /// - "-" is standard input; it, pipes, character devices and files of /proc and /sys (whose size
@@ -32,6 +33,6 @@ struct InputFile {
 std::vector<InputFile> expand_inputs(
     const std::vector<std::string>& named,
     const std::function<const std::filesystem::path&()>& spool_directory,
-    const std::function<void()>& check_stop = [] {});
+    const std::function<void()>& check_stop = [] {}, const std::filesystem::path& output = {});
 
 }  // namespace muster::mapreduce

@@ -34,9 +34,6 @@ fs::path normalised(const fs::path& given) {
   return is_name ? resolved : resolved.parent_path();
 }
 
-// In a hidden directory from when it is locked until it is committed.
-constexpr const char* marker_name = ".muster-staging";
-
 // Hidden directories of jobs that were killed: they have the marker, and nobody holds their lock.
 void remove_leftovers(const fs::path& parent, const std::string& prefix) {
   std::error_code error;
@@ -44,7 +41,7 @@ void remove_leftovers(const fs::path& parent, const std::string& prefix) {
        each.increment(error)) {
     if (!each->path().filename().string().starts_with(prefix)) continue;
     const UniqueFd lock(::open(each->path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!lock || ::faccessat(lock.get(), marker_name, F_OK, 0) != 0) continue;
+    if (!lock || ::faccessat(lock.get(), staging_marker_name, F_OK, 0) != 0) continue;
     if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) continue;
     std::error_code ignored;  // only tidying up after somebody else
     fs::remove_all(each->path(), ignored);
@@ -146,7 +143,7 @@ void OutputDirectory::make_staging() {
     if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) {
       throw system_error(errno, fmt::format("cannot lock '{}'", staging_.string()));
     }
-    open_file(staging_ / marker_name, O_WRONLY | O_CREAT);
+    open_file(staging_ / staging_marker_name, O_WRONLY | O_CREAT);
   } catch (const Error&) {
     std::error_code ignored;
     fs::remove_all(staging_, ignored);

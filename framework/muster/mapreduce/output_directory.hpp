@@ -12,6 +12,9 @@ namespace muster::mapreduce {
 
 inline constexpr const char* manifest_name = "_MANIFEST.json";
 
+/// A file in the hidden directory of an output, from when that is locked until it is committed.
+inline constexpr const char* staging_marker_name = ".muster-staging";
+
 /// Throws Error(usage) if a job may not write to `final_path`: it exists and `overwrite` is false,
 /// or it is true and what is there is not an earlier output (a directory that is empty or has a
 /// manifest).
