@@ -51,14 +51,19 @@ class Disarm final : public CallbackBase {
   TimerEntry total_;
 };
 
+// For good: a queue may still refer to it, so no watch may have it run again.
+void refuse_late(TaskBase& task, std::exception_ptr error) noexcept {
+  task.extras().expired = true;
+  task.refuse(std::move(error));
+}
+
 // Ends a task wherever it is, but for one that runs in this process. It may change hands meanwhile.
 void expire(TaskPtr task, const std::exception_ptr& error, bool also_running) {
   std::shared_ptr<WorkControl> asked;
   for (;;) {
     std::shared_ptr<WorkControl> control;
     if (task->state().claim_uncontrolled(control)) {
-      task->extras().expired = true;
-      task->refuse(error);
+      refuse_late(*task, error);
       finish(std::move(task)).run();
       return;
     }
@@ -86,7 +91,8 @@ struct RunLimit {
   bool is_over = false;
 };
 
-void invoke_until(TaskBase& task, TimePoint limit, const std::exception_ptr& error) {
+// True if it ended in time.
+bool invoke_until(TaskBase& task, TimePoint limit) {
   const auto run = std::make_shared<RunLimit>();
   Timer& timer = Timer::of_this_process();
   const TimerEntry entry = timer.call_at(limit, [run, task = TaskPtr::share(task)] {
@@ -99,7 +105,7 @@ void invoke_until(TaskBase& task, TimePoint limit, const std::exception_ptr& err
   timer.cancel(entry);
   const std::lock_guard lock(run->mutex);
   run->ended = true;
-  if (run->is_over) task.refuse(error);
+  return !run->is_over;
 }
 
 }  // namespace
@@ -131,9 +137,9 @@ void invoke_within_deadlines(TaskBase& task) noexcept {
   const TimePoint now = Clock::now();
   const bool is_first_run = extras.retries.load(std::memory_order_relaxed) == 0;
   if (total && now >= *total) {
-    task.refuse(late_end(extras));
+    refuse_late(task, late_end(extras));
   } else if (is_first_run && extras.queue_deadline && now >= *extras.queue_deadline) {
-    task.refuse(late_start(extras));
+    refuse_late(task, late_start(extras));
   } else {
     const TimePoint run_end = extras.options.run_timeout
                                   ? deadline_after(now, *extras.options.run_timeout)
@@ -144,7 +150,12 @@ void invoke_within_deadlines(TaskBase& task) noexcept {
       return;
     }
     try {
-      invoke_until(task, limit, limit == run_end ? long_run(extras) : late_end(extras));
+      if (invoke_until(task, limit)) return;
+      if (limit == run_end) {
+        task.refuse(long_run(extras));
+      } else {
+        refuse_late(task, late_end(extras));
+      }
     } catch (...) {
       task.refuse(std::current_exception());  // it was not entered: the timer cannot be used
     }

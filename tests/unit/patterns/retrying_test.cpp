@@ -1,14 +1,17 @@
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <stdexcept>
 #include <stop_token>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
 
+#include <muster/executors/timer.hpp>
 #include <muster/futures/wait.hpp>
 #include <muster/patterns/retrying.hpp>
 
@@ -262,22 +265,59 @@ int fail_in_process(int failures_left) {
   throw std::runtime_error("in the process");
 }
 
+int run_until_stopped(std::stop_token stop) {
+  std::mutex mutex;
+  std::condition_variable_any changed;
+  std::unique_lock lock(mutex);
+  changed.wait(lock, stop, [] { return false; });  // the test's own time limit is the bound
+  return 0;
+}
+
+// Says yes, and counts how often it was asked.
+RetryOptions always(std::atomic<int>& asked) {
+  return {.delay = Duration::zero(), .retry_if = [&asked](const std::exception_ptr&) {
+            ++asked;
+            return true;
+          }};
+}
+
 TEST(Retrying, AnEndedDeadlineIsFinalWhateverRetryIfSays) {
   ThreadPoolExecutor threads({.max_workers = 1});
   ProcessPoolExecutor processes({.max_workers = 1});
   for (Executor* inner : {static_cast<Executor*>(&threads), static_cast<Executor*>(&processes)}) {
     std::atomic<int> asked = 0;
-    RetryingExecutor retrying(*inner, {.delay = Duration::zero(), .retry_if = [&](const auto&) {
-                                         ++asked;
-                                         return true;
-                                       }});
-    const Future<void> busy = inner->submit(std::this_thread::sleep_for<long, std::milli>, 300ms);
-    const Future<int> late = retrying.submit({.queue_timeout = 5ms}, fail_in_process, 1);
-    EXPECT_THROW(late.result(), DeadlineError);
+    RetryingExecutor retrying(*inner, always(asked));
+    const Future<int> busy = inner->submit(run_until_stopped);
+    while (!busy.running()) std::this_thread::yield();
+    const Future<int> waits = retrying.submit({.queue_timeout = 1ms}, fail_in_process, 1);
+    EXPECT_THROW(waits.result(), DeadlineError);
+    EXPECT_EQ(RetryingExecutor::attempts(waits), 1U);
+    busy.cancel();
+    busy.wait();
+    const Future<int> runs = retrying.submit({.total_timeout = 20ms}, run_until_stopped);
+    EXPECT_THROW(runs.result(), DeadlineError);
+    EXPECT_EQ(RetryingExecutor::attempts(runs), 1U);
     EXPECT_EQ(asked, 0);
-    EXPECT_EQ(RetryingExecutor::attempts(late), 1U);
-    busy.result();
   }
+}
+
+TEST(Retrying, ADeadlineThatAThreadFindsOverIsFinalToo) {
+  const auto timer_gate = std::make_shared<Gate>();  // the timer is late
+  detail::Timer::of_this_process().call_at(Clock::now(), [timer_gate] { timer_gate->pass(); });
+  timer_gate->await_waiting(1);
+  ThreadPoolExecutor threads({.max_workers = 1});
+  std::atomic<int> asked = 0;
+  RetryingExecutor retrying(threads, always(asked));
+  Gate gate;
+  const Future<void> busy = threads.submit([&] { gate.pass(); });
+  gate.await_waiting(1);
+  const Future<int> late = retrying.submit({.queue_timeout = 1ns}, fail_in_process, 1);
+  gate.open();
+  EXPECT_THROW(late.result(), DeadlineError);
+  EXPECT_EQ(RetryingExecutor::attempts(late), 1U);
+  EXPECT_EQ(asked, 0);
+  timer_gate->open();
+  busy.wait();
 }
 
 TEST(Retrying, CancelRacesWithEverything) {

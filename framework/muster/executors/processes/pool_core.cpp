@@ -264,7 +264,7 @@ CancelRung PoolCore::stop(SharedStateBase& work, const StopOptions& options) {
   if (asked && work.await_done(options.grace)) return CancelRung::stop_requested;
   if (options.highest < CancelRung::terminated) return CancelRung::none;
   Lock lock(mutex_);
-  auto* const child = static_cast<ChildHandle*>(task.process);
+  auto* const child = holds(task) ? static_cast<ChildHandle*>(task.process) : nullptr;
   const bool stopped =
       child != nullptr && child->channel().withdraw(task, true) == TaskChannel::Withdrawal::running;
   if (!stopped) return CancelRung::none;
