@@ -74,11 +74,9 @@ void check_guard(const SourceText& source, Report& report) {
   report.add(1, "'#pragma once' does not come first");
 }
 
-// What a test may sleep for: between looks at something that it waits for no longer than it says;
-// because what it has run takes time on purpose; or to have a race come out otherwise at times,
-// where it passes however the race comes out.
-constexpr std::array<std::string_view, 3> sleep_marks = {"// bounded poll", "// slow on purpose",
-                                                         "// shifts a race"};
+// What a test may sleep for: between looks at something that it waits for, within a bound; or
+// because what it has run is to take time, which no check depends on.
+constexpr std::array<std::string_view, 2> sleep_marks = {"// bounded poll", "// slow on purpose"};
 
 bool is_justified(const SourceText& source, std::size_t position) {
   const std::size_t line = source.line_of(position);

@@ -8,12 +8,14 @@
 #include <string>
 #include <utility>
 
+#include <unistd.h>
+
 namespace muster::test {
 namespace {
 
-/// State and parent of a process; '-' if there is none.
-std::pair<char, pid_t> look_up(pid_t pid) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+/// State and parent of a process or thread, of which this is the folder; '-' if there is none.
+std::pair<char, pid_t> look_up(const std::string& folder) {
+  std::ifstream file(folder + "/stat");
   std::string line;
   if (!std::getline(file, line)) return {'-', 0};
   std::istringstream rest(line.substr(line.rfind(')') + 1));
@@ -22,6 +24,8 @@ std::pair<char, pid_t> look_up(pid_t pid) {
   rest >> state >> parent;
   return {state, parent};
 }
+
+std::string folder_of(pid_t pid) { return "/proc/" + std::to_string(pid); }
 
 std::size_t count_entries(const std::string& directory) {
   const std::filesystem::directory_iterator entries(directory);
@@ -38,7 +42,7 @@ std::vector<pid_t> children_of(pid_t parent) {
       continue;
     }
     const pid_t pid = std::stoi(name);
-    if (look_up(pid).second == parent) out.push_back(pid);
+    if (look_up(folder_of(pid)).second == parent) out.push_back(pid);
   }
   return out;
 }
@@ -52,9 +56,17 @@ std::vector<pid_t> descendants_of(pid_t ancestor) {
   return out;
 }
 
-std::size_t count_fds(pid_t pid) { return count_entries("/proc/" + std::to_string(pid) + "/fd"); }
+std::size_t count_fds(pid_t pid) { return count_entries(folder_of(pid) + "/fd"); }
 
 std::size_t count_threads() { return count_entries("/proc/self/task"); }
+
+bool other_threads_sleep() {
+  const std::filesystem::directory_iterator threads("/proc/self/task");
+  return std::all_of(begin(threads), end(threads),
+                     [own = std::to_string(::gettid())](const auto& each) {
+                       return each.path().filename() == own || look_up(each.path()).first == 'S';
+                     });
+}
 
 std::size_t count_rings() {
   std::ifstream maps("/proc/self/maps");
@@ -70,6 +82,6 @@ bool is_gone(pid_t pid) {
   return state == '-' || state == 'Z' || state == 'X';
 }
 
-char state_of(pid_t pid) { return look_up(pid).first; }
+char state_of(pid_t pid) { return look_up(folder_of(pid)).first; }
 
 }  // namespace muster::test

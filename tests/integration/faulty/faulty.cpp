@@ -101,7 +101,7 @@ class Faulty {
       wait_for_ever();
     }
     if (fault_ == "crash_once" && comes_first(path_ + "." + std::string(line.text))) segfault();
-    if (fault_ == "slow") ::usleep(2000);  // slow on purpose
+    if (fault_ == "slow") ::usleep(2000);  // slow on purpose: to be killed meanwhile
   }
 
   void make_foreign_output() const {

@@ -12,7 +12,9 @@
 
 #include <muster/executors/process_pool.hpp>
 #include <muster/executors/thread_pool.hpp>
+#include <muster/executors/timer.hpp>
 #include <muster/futures/errors.hpp>
+#include <muster/futures/promise.hpp>
 
 #include "gate.hpp"
 
@@ -69,7 +71,11 @@ TEST(Deadlines, OneThatTakesNoTokenFailsWhenItReturns) {
   ThreadPoolExecutor pool({.max_workers = 1});
   std::atomic<bool> returned = false;
   const Future<int> future = pool.submit({.run_timeout = 1ms}, [&] {
-    std::this_thread::sleep_for(100ms);  // slow on purpose
+    // Until its time is over: the timer, which sees to that, has one thing done after the other.
+    const auto is_over = std::make_shared<Promise<void>>();
+    detail::Timer::of_this_process().call_at(Clock::now() + 1ms,
+                                             [is_over] { is_over->set_value(); });
+    is_over->future().wait();
     returned = true;
     return 1;
   });
@@ -152,7 +158,7 @@ TEST(Deadlines, ManyRaceWithTheirTasks) {
 }
 
 int nap_in_process() {
-  for (;;) std::this_thread::sleep_for(1ms);  // slow on purpose: it is killed
+  for (;;) ::pause();  // it is killed
 }
 
 TEST(Deadlines, AProcessPoolKillsWhatIsOverItsTotalTime) {

@@ -167,7 +167,7 @@ TEST_F(StopTest, ARunTimeoutCountsWhileThePoolSleeps) {
   ProcessPoolExecutor pool({.max_workers = 1});
   for (int round = 0; round < 3; ++round) {
     EXPECT_EQ(pool.submit(same, round).result(60s), round);
-    std::this_thread::sleep_for(20ms);  // shifts a race: the pool sleeps
+    ASSERT_TRUE(eventually(other_threads_sleep));
     const Future<int> endless = pool.submit({.run_timeout = 20ms}, spin_for_ever, 0);
     EXPECT_THROW(endless.result(60s), DeadlineError);
   }

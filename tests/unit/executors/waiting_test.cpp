@@ -131,7 +131,7 @@ TEST_F(WaitingTest, ThePoolEndsThoughALeaderTookTheLastReply) {
       pool.shutdown();
       ended.set_value();
     });
-    std::this_thread::sleep_for(5ms);  // shifts a race: mostly, all of them sleep by then
+    EXPECT_TRUE(eventually(other_threads_sleep));
     shared().gate = 1;
     const bool in_time = has_ended.wait(60s);
     EXPECT_TRUE(in_time) << "the pool's thread sleeps for ever";
@@ -173,7 +173,8 @@ TEST_F(WaitingTest, ALeaderWakesWhenItsTaskIsCancelled) {
   for (int round = 0; round < 50; ++round) {
     const Future<int> task = pool.submit(gate, 1);
     std::thread waits([&] { EXPECT_THROW(task.result(60s), CancelledError); });
-    if (round % 2 == 0) std::this_thread::sleep_for(1ms);  // shifts a race
+    const bool races = round % 2 != 0;
+    EXPECT_TRUE(races || eventually(other_threads_sleep));
     EXPECT_TRUE(task.cancel());
     waits.join();
   }
@@ -282,7 +283,8 @@ TEST_F(WaitingTest, RandomKillsAreAccountedFor) {  // 82, 94
     std::atomic<bool> done = false;
     std::thread killer([&, seed = random()] {
       std::mt19937 own(seed);
-      for (unsigned seen = 0; !done; std::this_thread::sleep_for(500us)) {  // slow on purpose
+      for (unsigned seen = 0; !done;
+           std::this_thread::sleep_for(500us)) {  // slow on purpose: their pace
         // Only while tasks come to an end: a hundred processes that die at once break the pool.
         const unsigned ended = callbacks;
         const std::vector<pid_t> pids = pool.worker_pids();
