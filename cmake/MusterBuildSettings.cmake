@@ -42,7 +42,7 @@ if(MUSTER_CLANG_TIDY)
   target_compile_options(muster_settings INTERFACE -Wno-shadow)
 endif()
 
-# muster_precompile(TARGET header... | REUSE_FROM other)
+# muster_precompile(TARGET PRIVATE header... | REUSE_FROM other)
 #
 # target_precompile_headers(), where MUSTER_PRECOMPILE_HEADERS asks for it. The presets dev and tidy
 # do not, and find the #include that is missing.
@@ -50,11 +50,7 @@ function(muster_precompile target)
   if(NOT MUSTER_PRECOMPILE_HEADERS)
     return()
   endif()
-  if(ARGV1 STREQUAL REUSE_FROM)
-    target_precompile_headers(${target} REUSE_FROM ${ARGV2})
-  else()
-    target_precompile_headers(${target} PRIVATE ${ARGN})
-  endif()
+  target_precompile_headers(${target} ${ARGN})
   # Otherwise Clang's objects differ with the time at which the header was compiled; and GCC forgets
   # that these are system headers, in which its false alarms are not reported.
   target_compile_options(${target} PRIVATE

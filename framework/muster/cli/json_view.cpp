@@ -17,9 +17,7 @@ class JsonView final : public JobView {
  public:
   JsonView(int fd, bool quiet) : fd_(fd), quiet_(quiet) {}
 
-  void planned(const observe::JobPlanned& plan) override {
-    if (!quiet_) emit(planned_event(plan));
-  }
+  void planned(const observe::JobPlanned& plan) override { tell(planned_event(plan)); }
 
   std::string explain(const jobs::Plan& plan) const override {
     Json planned = planned_event(describe(plan));
@@ -43,8 +41,7 @@ class JsonView final : public JobView {
   }
 
   void progress(const observe::StageProgress& now) override {
-    if (quiet_) return;
-    emit({{"schema", 1},
+    tell({{"schema", 1},
           {"event", "progress"},
           {"stage", now.stage},
           {"chunks_done", now.chunks_done},
@@ -56,8 +53,7 @@ class JsonView final : public JobView {
   }
 
   void attempt_failed(const observe::AttemptFailed& failure) override {
-    if (quiet_) return;
-    emit({{"schema", 1},
+    tell({{"schema", 1},
           {"event", "attempt_failed"},
           {"stage", failure.stage},
           {"chunk", failure.chunk},
@@ -138,6 +134,11 @@ class JsonView final : public JobView {
       const std::string name(to_string(cause));
       retries[name] = retries.value(name, std::uint64_t{0}) + stage.retries[cause];
     }
+  }
+
+  // On the way; what ends a run is emitted in any case.
+  void tell(const Json& event) {
+    if (!quiet_) emit(event);
   }
 
   void emit(const Json& event) {

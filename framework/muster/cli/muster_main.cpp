@@ -2,10 +2,10 @@
 #include <fmt/format.h>
 
 #include <muster/base/error.hpp>
-#include <muster/base/suggest.hpp>
 #include <muster/base/version.hpp>
 #include <muster/cli/commands.hpp>
 #include <muster/cli/exit_code.hpp>
+#include <muster/cli/options.hpp>
 #include <muster/cli/streams.hpp>
 
 namespace muster::cli {
@@ -41,10 +41,7 @@ int dispatch(const std::vector<std::string>& arguments) {
     fmt::print("{}", usage_text);
     return 0;
   }
-  const std::vector<std::string> known = {"run", "plugin", "version", "help"};
-  const auto near = closest(command, known);
-  throw Error(ErrorCode::usage, fmt::format("no command '{}'", command),
-              near ? fmt::format("did you mean 'muster {}'?", *near) : "see 'muster help'");
+  throw unknown_command("", command, {"run", "plugin", "version", "help"}, "muster help");
 }
 
 }  // namespace

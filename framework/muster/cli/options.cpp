@@ -36,6 +36,14 @@ po::variables_map parse_options(const std::vector<std::string>& arguments,
   return values;
 }
 
+Error unknown_command(std::string_view prefix, std::string_view command,
+                      const std::vector<std::string>& known, std::string_view help) {
+  const auto near = closest(command, known);
+  return Error(ErrorCode::usage, fmt::format("no command '{}{}'", prefix, command),
+               near ? fmt::format("did you mean 'muster {}{}'?", prefix, *near)
+                    : fmt::format("see '{}'", help));
+}
+
 std::uint32_t parse_count(const std::string& text, std::string_view option) {
   std::uint32_t value = 0;
   const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);

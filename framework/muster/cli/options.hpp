@@ -8,6 +8,7 @@
 
 #include <boost/program_options.hpp>
 
+#include <muster/base/error.hpp>
 #include <muster/plugin/plugin_info.hpp>
 
 namespace muster::cli {
@@ -19,6 +20,11 @@ boost::program_options::variables_map parse_options(
     const std::vector<std::string>& arguments,
     const boost::program_options::options_description& options, const char* positional,
     std::string_view command);
+
+/// Error(usage) for a command that is none of those known; its hint is the closest one, or `help`.
+/// `prefix` is what stands before the command, such as "plugin ".
+Error unknown_command(std::string_view prefix, std::string_view command,
+                      const std::vector<std::string>& known, std::string_view help);
 
 /// Parses a count from 1 on. Throws Error(usage) that names the option.
 std::uint32_t parse_count(const std::string& text, std::string_view option);

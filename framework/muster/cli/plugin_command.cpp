@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <muster/base/error.hpp>
-#include <muster/base/suggest.hpp>
 #include <muster/cli/commands.hpp>
 #include <muster/cli/exit_code.hpp>
 #include <muster/cli/options.hpp>
@@ -177,11 +176,7 @@ int plugin_command(const std::vector<std::string>& arguments) {
     return make_new(one_argument(words, "new NAME"));
   }
   if (words[0] != "list" && words[0] != "check") {
-    static const std::vector<std::string> known = {"list", "check", "new"};
-    const auto near = closest(words[0], known);
-    throw Error(ErrorCode::usage, fmt::format("no command 'plugin {}'", words[0]),
-                near ? fmt::format("did you mean 'muster plugin {}'?", *near)
-                     : "see 'muster plugin --help'");
+    throw unknown_command("plugin ", words[0], {"list", "check", "new"}, "muster plugin --help");
   }
   if (words[0] == "list") {
     refuse_option(values, "set", "list");

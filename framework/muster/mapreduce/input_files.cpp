@@ -121,8 +121,8 @@ class Expansion {
     for (fs::directory_iterator each(directory, error), end; !error && each != end;
          each.increment(error)) {
       check_stop_();
-      if (each->is_symlink() || is_of_jobs(each->path())) continue;
-      if (each->is_directory()) collect(each->path(), found);
+      if (each->is_symlink()) continue;
+      if (each->is_directory() && !is_of_jobs(each->path())) collect(each->path(), found);
       if (each->is_regular_file()) found.push_back(each->path().string());
     }
     if (error) throw unreadable(directory.string(), error.value());
