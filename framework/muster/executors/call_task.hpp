@@ -273,7 +273,7 @@ auto make_task(F&& function, A&&... arguments) {
   auto* made = new Made(std::forward<F>(function), std::forward<A>(arguments)...);
   // The reference the state was made with is the executor's; the future shares it.
   TaskPtr task(made);
-  auto state = StatePtr<SharedState<StoredType<Result>>>::share(*made);
+  auto state = StatePtr<SharedState<StoredType<Result>>>::share_new(*made);
   return std::pair(std::move(task), FutureAccess::make<Result>(std::move(state)));
 }
 

@@ -87,10 +87,7 @@ DoneCallbacks& DoneCallbacks::operator=(DoneCallbacks&& other) noexcept {
   return *this;
 }
 
-DoneCallbacks::~DoneCallbacks() { run(); }
-
-void DoneCallbacks::run() noexcept {
-  if (callbacks_.empty()) return;
+void DoneCallbacks::run_all() noexcept {
   const auto callbacks = std::exchange(callbacks_, {});
   for (const auto& callback : callbacks) run_callback(*callback, *state_.get());
 }
@@ -307,7 +304,15 @@ void SharedStateBase::throw_taken() {
 
 bool SharedStateBase::await_done(std::optional<Duration> timeout) {
   if (done()) return true;
-  if (timeout && *timeout <= Duration::zero()) return false;
+  if (!timeout) {
+    if (WaitHelper::of_this_thread() != nullptr && run_here()) return true;
+  } else if (*timeout <= Duration::zero()) {
+    return false;
+  }
+  return await_long(timeout);
+}
+
+bool SharedStateBase::await_long(std::optional<Duration> timeout) {
   const std::optional<TimePoint> deadline = deadline_after(timeout);
   if (WaitHelper::of_this_thread() != nullptr) return await_helping(deadline);
   lend_thread(deadline);
@@ -351,8 +356,10 @@ bool SharedStateBase::sleep_until_done(std::optional<TimePoint> deadline) noexce
   return done();
 }
 
-void SharedStateBase::await_success(std::optional<Duration> timeout) {
-  if (const std::exception_ptr error = await_error(timeout)) std::rethrow_exception(error);
+void SharedStateBase::await_outcome(std::optional<Duration> timeout) {
+  if (!await_done(timeout)) throw TimeoutError();
+  if (state() == FutureState::cancelled) throw CancelledError();
+  if (error_ != nullptr) std::rethrow_exception(error_);
 }
 
 std::exception_ptr SharedStateBase::await_error(std::optional<Duration> timeout) {

@@ -104,6 +104,11 @@ class StatePtr {
     state.add_reference();
     return StatePtr(&state);
   }
+  /// Of a state that nobody else knows yet, besides the reference it was made with.
+  static StatePtr share_new(State& state) noexcept {
+    state.set_two_references();
+    return StatePtr(&state);
+  }
   StatePtr(const StatePtr& other) noexcept : state_(other.state_) {
     if (state_ != nullptr) state_->add_reference();
   }
@@ -141,12 +146,16 @@ class DoneCallbacks {
                 std::vector<std::unique_ptr<CallbackBase>> callbacks);
   DoneCallbacks(DoneCallbacks&& other) noexcept;
   DoneCallbacks& operator=(DoneCallbacks&& other) noexcept;
-  ~DoneCallbacks();
+  ~DoneCallbacks() { run(); }
 
-  void run() noexcept;
+  void run() noexcept {
+    if (!callbacks_.empty()) run_all();
+  }
   bool empty() const noexcept { return callbacks_.empty(); }
 
  private:
+  void run_all() noexcept;
+
   StatePtr<SharedStateBase> state_;
   std::vector<std::unique_ptr<CallbackBase>> callbacks_;
 };
@@ -181,9 +190,11 @@ class SharedStateBase {
   }
 
   void add_reference() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
+  /// The last one need not be counted down: nobody is left who could add one meanwhile.
   [[nodiscard]] bool drop_reference() noexcept {
-    return references_.fetch_sub(1, std::memory_order_acq_rel) == 1;
+    return sole_owner() || references_.fetch_sub(1, std::memory_order_acq_rel) == 1;
   }
+  void set_two_references() noexcept { references_.store(2, std::memory_order_relaxed); }
   bool sole_owner() const noexcept { return references_.load(std::memory_order_acquire) == 1; }
 
   FutureState state() const noexcept {
@@ -215,7 +226,9 @@ class SharedStateBase {
   void abandon() noexcept;
 
   bool await_done(std::optional<Duration> timeout);
-  void await_success(std::optional<Duration> timeout);
+  void await_success(std::optional<Duration> timeout) {
+    if (state() != FutureState::finished || error_ != nullptr) await_outcome(timeout);
+  }
   std::exception_ptr await_error(std::optional<Duration> timeout);
 
   void add_callback(std::unique_ptr<CallbackBase> callback);
@@ -271,7 +284,10 @@ class SharedStateBase {
 
   Lock lock_for_outcome();  ///< throws InvalidStateError if there is an outcome
   [[nodiscard]] DoneCallbacks finish(Lock lock, FutureState outcome);
-  [[noreturn]] static void throw_taken();
+  void throw_if_taken() const {
+    if ((word_.load(std::memory_order_relaxed) & taken_bit) != 0) throw_taken();
+  }
+  void mark_taken(const Lock&) noexcept { word_.fetch_or(taken_bit, std::memory_order_relaxed); }
 
  private:
   struct Extras {
@@ -284,7 +300,11 @@ class SharedStateBase {
   static constexpr std::uint32_t locked_bit = 8;
   static constexpr std::uint32_t sleepers_bit = 16;  // somebody sleeps: for the lock or the outcome
   static constexpr std::uint32_t extras_bit = 32;    // extras_ is not null
+  static constexpr std::uint32_t taken_bit = 64;     // the value was moved out
 
+  [[noreturn]] static void throw_taken();
+  void await_outcome(std::optional<Duration> timeout);
+  bool await_long(std::optional<Duration> timeout);
   bool await_helping(std::optional<TimePoint> deadline);
   void lend_thread(std::optional<TimePoint> deadline);
   bool spin_until_done() noexcept;
@@ -318,9 +338,9 @@ class SharedState : public SharedStateBase {
     finish(std::move(lock), FutureState::finished).run();
   }
 
-  const Stored& value() {
-    const Lock lock(*this);
-    if (!value_) throw_taken();
+  /// Once it has one.
+  const Stored& value() const {
+    throw_if_taken();
     return *value_;
   }
 
@@ -332,7 +352,8 @@ class SharedState : public SharedStateBase {
 
   Stored take_value() {
     const Lock lock(*this);
-    if (!value_) throw_taken();
+    throw_if_taken();
+    mark_taken(lock);
     Stored out = std::move(*value_);
     value_.reset();
     return out;

@@ -3,19 +3,11 @@
 #include <muster/executors/threads/thread_worker.hpp>
 
 namespace muster::detail {
-namespace {
-
-thread_local ThreadWorker* worker_of_this_thread = nullptr;
-
-}  // namespace
-
 ThreadWorker::ThreadWorker(ThreadPoolCore& core, unsigned number, bool spin_pays)
     : spin(spin_pays), random(number + 1), core_(core), number_(number) {}
 
-ThreadWorker* ThreadWorker::of_this_thread() noexcept { return worker_of_this_thread; }
-
 void ThreadWorker::enter_thread() noexcept {
-  worker_of_this_thread = this;
+  of_this_thread_ = this;
   WaitHelper::of_this_thread() = this;
   TaskHome::of_this_thread() = &core_;
 }

@@ -22,7 +22,7 @@ class ThreadWorker final : public WaitHelper {
   unsigned number() const noexcept { return number_; }
 
   /// The one that the calling thread is; null if it is none.
-  static ThreadWorker* of_this_thread() noexcept;
+  static ThreadWorker* of_this_thread() noexcept { return of_this_thread_; }
   void enter_thread() noexcept;  ///< from now on it is the calling thread's
 
   /// Runs a task that start() was true for.
@@ -54,6 +54,8 @@ class ThreadWorker final : public WaitHelper {
   std::thread thread;  // with the pool's lock
 
  private:
+  static inline constinit thread_local ThreadWorker* of_this_thread_ = nullptr;
+
   // Tasks that run in this thread, innermost first: a wait may run another one.
   struct Frame {
     const SharedStateBase* state;
