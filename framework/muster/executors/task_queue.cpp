@@ -1,14 +1,6 @@
-#include <algorithm>
-
-#include <muster/base/assert.hpp>
 #include <muster/executors/task_queue.hpp>
 
 namespace muster::detail {
-namespace {
-
-constexpr std::int64_t overtaken_per_step = 1000;
-
-}  // namespace
 
 TaskQueue::~TaskQueue() {
   while (pop()) {
@@ -16,60 +8,32 @@ TaskQueue::~TaskQueue() {
 }
 
 void TaskQueue::push(TaskPtr task) {
-  TaskBase* const added = task.get();
-  added->sequence = pushed_;
-  if (added->priority != 0) {
-    push_ordered(*added);
+  task->sequence = pushed_;
+  if (task->priority != 0) {
+    others_.push(std::move(task), pushed_);
   } else {
-    in_order_.push_back(added);
+    in_order_.push_back(task.get());
+    task.release();
   }
-  task.release();
   ++pushed_;
-  ++size_;
 }
 
 void TaskQueue::put_back(TaskPtr task) {
   if (task->priority != 0) {
-    push_ordered(*task);
+    const std::uint64_t number = task->sequence;
+    others_.push(std::move(task), number);
   } else {
     in_order_.push_front(task.get());
+    task.release();
   }
-  task.release();
-  ++size_;
-}
-
-void TaskQueue::push_ordered(TaskBase& task) {
-  const std::int64_t earlier = task.priority * overtaken_per_step;
-  others_.push_back({static_cast<std::int64_t>(task.sequence) - earlier, &task});
-  std::push_heap(others_.begin(), others_.end());
-}
-
-TaskBase* TaskQueue::pop_first() noexcept {
-  TaskBase* const taken = in_order_.front();
-  in_order_.pop_front();
-  return taken;
-}
-
-void TaskQueue::pop_many(TaskBase** out, std::size_t count) noexcept {
-  MUSTER_ASSERT(others_.empty() && count <= size_);
-  const auto end = in_order_.begin() + static_cast<std::ptrdiff_t>(count);
-  std::copy(in_order_.begin(), end, out);
-  in_order_.erase(in_order_.begin(), end);
-  size_ -= count;
 }
 
 TaskPtr TaskQueue::pop() {
-  if (size_ == 0) return {};
-  --size_;
-  const bool ordered_first =
-      !others_.empty() &&
-      (in_order_.empty() ||
-       others_.front().place < static_cast<std::int64_t>(in_order_.front()->sequence));
-  if (!ordered_first) return TaskPtr(pop_first());
-  std::pop_heap(others_.begin(), others_.end());
-  TaskBase* const taken = others_.back().task;
-  others_.pop_back();
-  return TaskPtr(taken);
+  if (in_order_.empty()) return others_.empty() ? TaskPtr() : others_.pop();
+  if (!others_.empty() && others_.is_before(in_order_.front()->sequence)) return others_.pop();
+  TaskPtr first(in_order_.front());
+  in_order_.pop_front();
+  return first;
 }
 
 }  // namespace muster::detail

@@ -21,7 +21,7 @@ struct ThreadPoolOptions {
   std::string thread_name_prefix = {};  ///< threads are named prefix-0, prefix-1, ...
 
   /// Tasks that may wait for a thread; more are treated as `on_full` says. Cancelled ones count
-  /// until a thread comes across them. 0: any number.
+  /// until a thread comes across them. 0: as many as memory holds, but no more than 134 million.
   std::size_t queue_max = 0;
   OnFull on_full = OnFull::block;
 

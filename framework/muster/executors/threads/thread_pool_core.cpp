@@ -1,4 +1,5 @@
 #include <cstdio>
+#include <thread>
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -47,18 +48,30 @@ ThreadPoolCore::~ThreadPoolCore() {
 void ThreadPoolCore::execute(TaskPtr task) {
   task->home.store(this, std::memory_order_release);
   ThreadWorker* const self = ThreadWorker::of_this_thread();
-  if (self == nullptr || &self->core() != this || task->priority != 0) {
-    push_shared(std::move(task), self != nullptr && &self->core() == this);
-    return;
+  const bool is_own = self != nullptr && &self->core() == this;
+  if (task->priority != 0 || (options_.queue_max != 0 && !is_own)) {
+    push_with_lock(std::move(task), is_own);
+  } else if (is_own) {
+    push_own(*self, std::move(task));
+  } else {
+    push_in_order(std::move(task));
   }
+}
+
+void ThreadPoolCore::push_own(ThreadWorker& self, TaskPtr task) {
   if (closed_.load(std::memory_order_relaxed)) throw_if_closed();
-  self->deque.push(task.get());
+  self.deque.push(task.get());
   task.release();
   std::atomic_signal_fence(std::memory_order_seq_cst);  // see the rules: the other side has it run
   if (wanted_.load(std::memory_order_relaxed) != 0) look_for_thread();
 }
 
-void ThreadPoolCore::push_shared(TaskPtr task, bool may_exceed) {
+void ThreadPoolCore::push_in_order(TaskPtr task) {
+  if (!queue_.push(task)) throw_if_closed();
+  if (wanted_.load(std::memory_order_seq_cst) != 0) look_for_thread();
+}
+
+void ThreadPoolCore::push_with_lock(TaskPtr task, bool may_exceed) {
   Lock lock(mutex_);
   throw_if_closed();
   if (options_.queue_max != 0 && !may_exceed && is_full() && !find_room(lock)) {
@@ -68,8 +81,11 @@ void ThreadPoolCore::push_shared(TaskPtr task, bool may_exceed) {
     finish(std::move(task)).run();
     return;
   }
-  queue_.push(std::move(task));
-  queued_.store(queue_.size(), std::memory_order_relaxed);
+  if (task->priority != 0) {
+    queue_.push_ordered(std::move(task));
+  } else if (!queue_.push(task)) {
+    throw_if_closed();
+  }
   if (wanted_.load(std::memory_order_relaxed) != 0) add_threads(lock);
 }
 
@@ -170,6 +186,7 @@ void ThreadPoolCore::shutdown(bool wait, bool cancel_pending) {
   {
     const Lock lock(mutex_);
     closed_.store(true, std::memory_order_release);
+    queue_.close();
     for (ThreadWorker* each : parked_) each->wake();
     parked_.clear();
     update_wanted();
@@ -179,15 +196,21 @@ void ThreadPoolCore::shutdown(bool wait, bool cancel_pending) {
   if (wait) join();
 }
 
+// After the queue is closed, what is left of it, one by one: whoever ends them runs callbacks, and
+// holds no lock.
+TaskPtr ThreadPoolCore::pop_last() {
+  while (queue_.size() != 0) {
+    {
+      const Lock lock(mutex_);
+      if (TaskPtr task = queue_.pop()) return task;
+    }
+    std::this_thread::yield();  // bounded: somebody is about to have pushed it
+  }
+  return {};
+}
+
 void ThreadPoolCore::cancel_all_pending() {
-  // Callbacks run here, so no lock is held.
-  const auto next_shared = [this] {
-    const Lock lock(mutex_);
-    TaskPtr task = queue_.pop();
-    queued_.store(queue_.size(), std::memory_order_relaxed);
-    return task;
-  };
-  for (TaskPtr task = next_shared(); task; task = next_shared()) end_as_cancelled(std::move(task));
+  while (TaskPtr task = pop_last()) end_as_cancelled(std::move(task));
   for (unsigned i = 0; i < threads_.load(std::memory_order_acquire); ++i) {
     // A lost race for one task is a retry, so this ends when the deque is seen empty.
     while (!workers_[i]->deque.empty()) {
@@ -219,19 +242,14 @@ void ThreadPoolCore::break_pool(const std::exception_ptr& error) {
     const Lock lock(mutex_);
     if (!broken_) broken_ = fmt::format("the thread pool's initializer threw: {}", what);
     closed_.store(true, std::memory_order_release);
+    queue_.close();
     for (ThreadWorker* each : parked_) each->wake();
     parked_.clear();
     update_wanted();
     room_.notify_all();
   }
   const auto failure = std::make_exception_ptr(BrokenExecutor(*broken_));
-  const auto next_shared = [this] {
-    const Lock lock(mutex_);
-    TaskPtr task = queue_.pop();
-    queued_.store(queue_.size(), std::memory_order_relaxed);
-    return task;
-  };
-  for (TaskPtr task = next_shared(); task; task = next_shared()) end_with(std::move(task), failure);
+  while (TaskPtr task = pop_last()) end_with(std::move(task), failure);
 }
 
 unsigned ThreadPoolCore::thread_count() const {

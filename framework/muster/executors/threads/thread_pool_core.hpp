@@ -13,8 +13,8 @@
 
 #include <sys/types.h>
 
-#include <muster/executors/task_queue.hpp>
 #include <muster/executors/thread_pool.hpp>
+#include <muster/executors/threads/shared_queue.hpp>
 #include <muster/executors/threads/thread_worker.hpp>
 
 namespace muster::detail {
@@ -25,14 +25,16 @@ namespace muster::detail {
 /// queue, from which threads take several at once when many wait.
 ///
 /// Rules, and why:
-/// - `mutex_` guards the queue, the list of parked threads and all counts of threads. A thread
-///   that finds work in its own deque takes no lock.
+/// - `mutex_` guards the taking side of the queue, the list of parked threads and all counts of
+///   threads. Who submits takes it only for a priority, in a pool with queue_max, and to wake
+///   somebody; a thread that finds work in its own deque does not take it.
 /// - A thread is parked, blocked (asleep in a wait of its task) or active. wanted_ is how many more
 ///   could be active. It is almost always 0 when there is much to do, and then submitting wakes
 ///   nobody and costs one load.
 /// - Whoever adds work looks at wanted_ afterwards. A thread that parks raises wanted_, has every
 ///   other thread pass a memory barrier (membarrier(2)), and then looks for work once more. So one
-///   of the two sees the other, and the side that is used a million times pays no fence.
+///   of the two sees the other, and the side that is used a million times pays no fence. The
+///   queue's push() is one itself: there, raising wanted_ and then looking is enough.
 /// - Whoever takes work while threads are wanted and more work is left wakes the next one.
 class ThreadPoolCore final : public TaskHome {
  public:
@@ -60,12 +62,15 @@ class ThreadPoolCore final : public TaskHome {
   using Lock = std::unique_lock<std::mutex>;
 
   // thread_pool_core.cpp
-  void push_shared(TaskPtr task, bool may_exceed);
+  void push_own(ThreadWorker& self, TaskPtr task);
+  void push_in_order(TaskPtr task);
+  void push_with_lock(TaskPtr task, bool may_exceed);
   bool is_full() const;
   bool find_room(Lock& lock);
   void await_room(Lock& lock);
   bool is_idle() const;
   void throw_if_closed() const;
+  TaskPtr pop_last();
   void cancel_all_pending();
   void join();
   void break_pool(const std::exception_ptr& error);
@@ -92,10 +97,10 @@ class ThreadPoolCore final : public TaskHome {
   const ThreadPoolOptions options_;
   const pid_t pid_;
 
-  // What every submit writes, apart from what threads read before every task.
+  SharedQueue queue_;
+
+  // Apart from what threads read before every task.
   alignas(64) mutable std::mutex mutex_;
-  std::atomic<std::size_t> queued_{0};  // queue_.size(), for a look without the lock
-  TaskQueue queue_;
   std::vector<ThreadWorker*> parked_;
   unsigned blocked_ = 0;
   unsigned ended_ = 0;

@@ -17,7 +17,7 @@ void ThreadPoolCore::update_wanted() noexcept {
   const unsigned idle_slots = options_.max_workers - std::min(active, options_.max_workers);
   const unsigned startable = threads_max - threads_.load(std::memory_order_relaxed);
   const bool is_over = closed_.load(std::memory_order_relaxed) && parked == 0 && blocked_ == 0;
-  wanted_.store(is_over ? 0 : std::min(idle_slots, parked + startable), std::memory_order_relaxed);
+  wanted_.store(is_over ? 0 : std::min(idle_slots, parked + startable), std::memory_order_seq_cst);
 }
 
 std::size_t ThreadPoolCore::work_count() const {

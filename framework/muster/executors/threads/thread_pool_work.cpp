@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <thread>
 
 #include <fmt/format.h>
 #include <linux/membarrier.h>
@@ -30,6 +31,9 @@ constexpr std::int64_t prefetched = 3;
 
 // Every how many looks an idle thread tries to steal: each takes cache lines from busy threads.
 constexpr std::uint32_t steal_interval = 8;
+
+// How much longer than the first the pauses between looks get.
+constexpr std::uint32_t relax_max = 3;
 
 }  // namespace
 
@@ -89,6 +93,8 @@ TaskPtr ThreadPoolCore::find_work(ThreadWorker& self) {
   self.spin.until([&] {
     task = take_shared(self);
     if (!task && looks++ % steal_interval == 0) task = steal(self);
+    // A look takes a cache line from whoever submits.
+    for (std::uint32_t i = 0; !task && i < std::min(looks, relax_max); ++i) cpu_relax();
     return static_cast<bool>(task) || closed_.load(std::memory_order_relaxed);
   });
   if (task) self.set_in_function(true);
@@ -97,21 +103,24 @@ TaskPtr ThreadPoolCore::find_work(ThreadWorker& self) {
 }
 
 TaskPtr ThreadPoolCore::take_shared(ThreadWorker& self) {
-  if (queued_.load(std::memory_order_relaxed) == 0) return {};
+  const std::size_t waiting = queue_.size();
+  if (waiting == 0) return {};
+  // Several at once if there are many: then they are probably small.
+  const std::size_t count =
+      std::min(1 + waiting / (std::size_t{2} * options_.max_workers), batch_max);
   TaskBase* batch[batch_max];
-  const Lock lock(mutex_);
-  // Several at once if there are many: then they are probably small. Not past priorities.
-  std::size_t more =
-      queue_.has_priorities() ? 0 : queue_.size() / (std::size_t{4} * options_.max_workers);
-  more = std::min(more, batch_max);
-  TaskPtr first = queue_.pop();
-  if (more != 0) queue_.pop_many(batch, more);
+  std::size_t taken = 0;
+  {
+    const Lock lock(mutex_, std::try_to_lock);
+    if (!lock.owns_lock()) return {};  // another thread takes some: the caller looks again
+    taken = queue_.pop(batch, count);
+    if (room_waiters_ != 0) room_.notify_all();
+  }
+  if (taken == 0) return {};
   // The deque gives back last what was pushed first.
-  for (std::size_t i = more; i > 0; --i) self.deque.push(batch[i - 1]);
+  for (std::size_t i = taken; i > 1; --i) self.deque.push(batch[i - 1]);
   for (std::int64_t i = 0; i < prefetched; ++i) self.deque.prefetch(i);
-  queued_.store(queue_.size(), std::memory_order_relaxed);
-  if (room_waiters_ != 0) room_.notify_all();
-  return first;
+  return TaskPtr(batch[0]);
 }
 
 TaskPtr ThreadPoolCore::steal(ThreadWorker& self) {
@@ -149,6 +158,10 @@ void ThreadPoolCore::park_surplus(ThreadWorker& self) {
 
 // Sleeps until there may be work. False: the pool is closed and there is none.
 bool ThreadPoolCore::park(ThreadWorker& self) {
+  if (queue_.size() != 0) {
+    std::this_thread::yield();  // who is just pushing may need this CPU
+    return true;
+  }
   {
     const Lock lock(mutex_);
     if (queue_.size() != 0) return true;
@@ -158,7 +171,7 @@ bool ThreadPoolCore::park(ThreadWorker& self) {
     if (drainers_ != 0) idle_.notify_all();
   }
   barrier_everywhere();
-  if (any_deque_has_work()) {
+  if (queue_.size() != 0 || any_deque_has_work()) {
     const Lock lock(mutex_);
     const auto at = std::find(parked_.begin(), parked_.end(), &self);
     if (at != parked_.end()) {
