@@ -169,6 +169,7 @@ void PoolCore::execute(TaskPtr task) {
       MUSTER_ASSERT(wanted);  // who cancels it now asks us
       send(*child, std::move(task));
       child->channel().flush();
+      if (child->channel().take_woken()) woke_child_.store(true, std::memory_order_relaxed);
     } else {
       needs_pump = children_.size() < workers_max_ || is_alone(*task);
       queue_.push(std::move(task));

@@ -196,6 +196,7 @@ class PoolCore final : public TaskHome,
   // The leader's own.
   Batch lead_batch_;
   AdaptiveSpin lead_spin_;
+  std::atomic<bool> woke_child_{false};  // by submitting
 
   // The pump's own.
   Batch batch_;

@@ -39,6 +39,10 @@ class RingWriter {
   std::size_t write(std::string_view bytes);
 
   void publish() { control_.written.store(position_, std::memory_order_release); }
+  /// The consumer has read all that was written.
+  bool is_drained() const noexcept {
+    return control_.consumed.load(std::memory_order_acquire) == position_;
+  }
   bool broken() const noexcept { return broken_; }
 
  private:

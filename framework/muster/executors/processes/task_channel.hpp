@@ -98,6 +98,9 @@ class TaskChannel {
   }
   bool has_input() { return sound_ && (reader_.available() != 0 || reader_.broken()); }
   /// The outbox waits for space, and there is some. By any thread.
+  /// Since it was asked last, the child slept and was woken to read something.
+  bool take_woken() noexcept { return std::exchange(woken_, false); }
+
   bool may_flush() const noexcept {
     const std::uint64_t full_at = full_at_.load(std::memory_order_relaxed);
     return full_at != not_full &&
@@ -145,6 +148,7 @@ class TaskChannel {
   std::vector<std::uint32_t> free_slots_;
   // The consumer's index when the outbox found no space.
   std::atomic<std::uint64_t> full_at_{not_full};
+  bool woken_ = false;
   bool dirty_ = false;  // something was written and not flushed
 
   RingReader reader_;

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include <sys/prctl.h>
@@ -157,6 +158,12 @@ void TaskProcess::reply(const FrameHeader& task, FrameKind kind, std::string_vie
   push(as_bytes(header));
   push(payload);
   output_.publish();
+  if (std::exchange(slept_, false)) {
+    // Who woke this process may wait for this very CPU, and then look for the reply without being
+    // woken.
+    std::this_thread::yield();
+    if (output_.is_drained()) return;
+  }
   notify_parent();
 }
 
@@ -194,6 +201,7 @@ void TaskProcess::notify_parent() {
 template <class Ready>
 void TaskProcess::sleep_until(ChildSleep reason, bool in_frame, Ready ready) {
   if (spin_.until(ready, in_frame ? rest_of_frame : Duration::zero())) return;
+  slept_ = true;
   for (;;) {
     header_.child_sleeps.store(reason, std::memory_order_relaxed);
     std::atomic_thread_fence(std::memory_order_seq_cst);

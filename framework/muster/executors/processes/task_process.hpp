@@ -56,6 +56,7 @@ class TaskProcess {
   RingWriter output_;
   FrameReader frames_;
   AdaptiveSpin spin_;
+  bool slept_ = false;
 };
 
 /// The whole life of a task process, from just after the fork.
