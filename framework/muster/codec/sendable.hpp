@@ -139,7 +139,8 @@ constexpr void assert_sendable() {
                 "a std::string");
   static_assert(rule != SendRule::pointer,
                 "a pointer means nothing in another process (nor does an iterator, a view or a "
-                "std::reference_wrapper): send the object, or a std::string / std::vector of it");
+                "std::ref): send the object, or a std::string / std::vector of it; an argument "
+                "that is only read can be a std::cref of the object");
   static_assert(rule != SendRule::owner,
                 "a pointer means nothing in another process, a smart one neither: send the object, "
                 "or a std::optional / std::vector of it");

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstring>
+#include <functional>
 #include <new>
 #include <string>
 #include <string_view>
@@ -99,6 +100,35 @@ struct ArgumentCodec<A> {
 
    private:
     std::string text_;
+  };
+};
+
+template <class A>
+inline constexpr bool is_const_reference = false;
+template <class T>
+inline constexpr bool is_const_reference<std::reference_wrapper<const T>> = true;
+
+/// What std::cref names is sent from where it lies. The function gets a std::cref, too: of its own
+/// process's copy.
+template <class T>
+struct ArgumentCodec<std::reference_wrapper<const T>> {
+  static constexpr bool is_sendable = Sendable<T>;
+  static constexpr bool is_flat_argument = false;
+
+  static void encode(EncodedCall& out, const std::reference_wrapper<const T>& value) {
+    ArgumentCodec<T>::encode(out, value.get());
+  }
+
+  class Decoded {
+   public:
+    explicit Decoded(ByteReader& in) : value_(in) {}
+    std::reference_wrapper<const T> pass() {
+      const T& value = value_.pass();
+      return std::cref(value);
+    }
+
+   private:
+    typename ArgumentCodec<T>::Decoded value_;
   };
 };
 

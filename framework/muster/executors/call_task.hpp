@@ -48,7 +48,10 @@ class RemoteInvocation {
       constexpr std::size_t size = (sizeof(F) + ... + sizeof(A));
       constexpr bool is_flat =
           size <= EncodedCall::borrowed_bytes_min && (ArgumentCodec<A>::is_flat_argument && ...);
-      return {&run, nullptr, is_flat, TakesStopToken<F, A...>};
+      return {.function = &run,
+              .is_flat = is_flat,
+              .takes_stop_token = TakesStopToken<F, A...>,
+              .borrows_from_caller = (is_const_reference<A> || ...)};
     } else if constexpr (!function_is_sendable) {
       return {.refusal = "its function holds more than plain bytes"};
     } else if constexpr (!arguments_are_sendable) {
@@ -107,7 +110,11 @@ constexpr void assert_sendable_call() {
                 "pointer): give a plain function, or capture nothing and pass what it needs as "
                 "arguments");
   [[maybe_unused]] const auto check_argument = []<class T>(std::type_identity<T>) {
-    if constexpr (!ArgumentCodec<T>::is_sendable) assert_sendable<T>();
+    if constexpr (is_const_reference<T>) {
+      assert_sendable<std::remove_const_t<typename T::type>>();
+    } else if constexpr (!ArgumentCodec<T>::is_sendable) {
+      assert_sendable<T>();
+    }
   };
   (check_argument(std::type_identity<A>()), ...);
   using Result = TaskResultType<F, A...>;

@@ -65,6 +65,8 @@ struct RemoteCall {
   /// It has at most EncodedCall::borrowed_bytes_min, and encoding it runs no code of the user.
   bool is_flat = false;
   bool takes_stop_token = false;
+  /// It has std::cref arguments: once its future is done, they may be gone.
+  bool borrows_from_caller = false;
 };
 
 }  // namespace muster::detail

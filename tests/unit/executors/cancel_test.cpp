@@ -1,3 +1,5 @@
+#include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -86,6 +88,26 @@ TEST_F(CancelTest, ALargeArgumentOnItsWayCanBeCancelled) {
   EXPECT_TRUE(unsent.cancel());
   shared().gate = 1;
   EXPECT_TRUE(last.result() == Bytes(1'000'000, 'z'));
+}
+
+std::size_t size_of(const std::string& text) { return text.size(); }
+
+// What it refers to is gone at once. A sanitizer sees a byte that is read later.
+TEST_F(CancelTest, AReferenceOnItsWayIsNotReadAfterItsCancel) {
+  ProcessPoolOptions options = workers(1, 4);
+  options.ring_bytes = 4096;
+  ProcessPoolExecutor pool(options);
+  const Future<Bytes> running = pool.submit_raw(&wait_at_gate, "0");
+  ASSERT_TRUE(has_started(pool, running));
+  auto text = std::make_unique<std::string>(1'000'000, 'x');
+  const Future<std::size_t> half_sent = pool.submit(size_of, std::cref(*text));
+  const Future<Bytes> behind = pool.submit_raw(&echo, Bytes(1'000'000, 'z'));
+  EXPECT_EQ(half_sent.stop({.highest = CancelRung::recalled}), CancelRung::none);
+  EXPECT_TRUE(half_sent.cancel());
+  text.reset();
+  shared().gate = 1;
+  EXPECT_TRUE(behind.result() == Bytes(1'000'000, 'z')) << "in another process";
+  EXPECT_THROW(running.result(), WorkerDiedError) << "its process was ended";
 }
 
 TEST_F(CancelTest, RacyCancelsNeverHitTheNextTask) {

@@ -1,6 +1,7 @@
 #include <array>
 #include <chrono>
 #include <csignal>
+#include <functional>
 #include <numeric>
 #include <optional>
 #include <stdexcept>
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #include <muster/executors/process_pool.hpp>
+#include <muster/executors/thread_pool.hpp>
 
 #include "support.hpp"
 
@@ -181,6 +183,29 @@ TEST_F(TypedCallTest, LargeOnesPassWhileOthersAreSubmitted) {
   for (const auto& each : futures) EXPECT_TRUE(each.result() == large);
   other.join();
   EXPECT_EQ(sum, 499 * 500 / 2);
+}
+
+std::size_t sum_of_sizes(const std::string& text, std::vector<int> numbers) {
+  return text.size() + numbers.size();
+}
+bool is_reference_of(std::reference_wrapper<const std::string> text, std::size_t size) {
+  return text.get().size() == size;
+}
+
+TEST_F(TypedCallTest, WhatCrefNamesIsSentFromWhereItLies) {
+  ProcessPoolExecutor processes({.max_workers = 1});
+  ThreadPoolExecutor threads({.max_workers = 1});
+  const std::string small = "abc";
+  const std::string large = pattern(std::size_t{5} << 20U);
+  const std::vector<int> numbers(1000, 7);
+  for (const std::string* text : {&small, &large}) {
+    const std::size_t wanted = text->size() + numbers.size();
+    EXPECT_EQ(processes.submit(sum_of_sizes, std::cref(*text), std::cref(numbers)).result(),
+              wanted);
+    EXPECT_EQ(threads.submit(sum_of_sizes, std::cref(*text), std::cref(numbers)).result(), wanted);
+    EXPECT_TRUE(processes.submit(is_reference_of, std::cref(*text), text->size()).result());
+    EXPECT_TRUE(processes.submit(same<std::string>, std::cref(*text)).result() == *text);
+  }
 }
 
 TEST_F(TypedCallTest, LargePlainArgumentsCountAgainstTheLimit) {

@@ -141,6 +141,15 @@ TaskChannel::Withdrawal TaskChannel::withdraw(const TaskBase& task, bool also_ru
     free_slot(slot);
     return Withdrawal::unsent;
   }
+  if (outgoing != outbox_.end() && task.remote().borrows_from_caller) {
+    // The rest cannot be sent once the caller may free it, so the process is of no more use.
+    if (!also_running || !change(slot, SlotState::queued, SlotState::withdrawn)) {
+      return Withdrawal::ended;
+    }
+    slots_[slot].task = {};
+    outbox_.clear();
+    return Withdrawal::running;
+  }
   if (change(slot, SlotState::queued, SlotState::withdrawn)) {
     slots_[slot].task = {};  // if it is half sent, the outbox holds it
     return Withdrawal::recalled;
@@ -205,7 +214,7 @@ std::vector<InFlight> TaskChannel::take_all() {
 TaskPtr TaskChannel::accept(const FrameHeader& reply, bool& sound) {
   const std::uint32_t slot = reply.slot;
   const bool known = slot < slots_.size() && slots_[slot].used &&
-                     slots_[slot].number == reply.task &&
+                     slots_[slot].number == reply.task && find_outgoing(slot) == outbox_.end() &&
                      (reply.kind == FrameKind::value || reply.kind == FrameKind::error ||
                       reply.kind == FrameKind::skipped);
   if (!known) {
