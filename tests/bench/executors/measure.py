@@ -57,9 +57,14 @@ WORKS = [
          [(">= 6", lambda muster, tbb, floor: muster >= 6)]),
     Work("mebibyte-vector", "1 MiB in and out, std::vector<char>", "GB/s", rate_of_mebibytes,
          [(">= 6", lambda muster, tbb, floor: muster >= 6)]),
+    Work("mebibyte-cref", "1 MiB in and out, std::cref of a std::string", "GB/s",
+         rate_of_mebibytes, [(">= 6", lambda muster, tbb, floor: muster >= 6)]),
     Work("first-result", "pool of 2 processes: made to first result", "ms", 1e-6,
          [("<= 1.5", lambda muster, tbb, floor: muster <= 1.5)]),
 ]
+
+
+PAYLOADS = ["mebibyte-string", "mebibyte-vector", "mebibyte-cref"]
 
 
 def run_program(command):
@@ -90,7 +95,7 @@ class Figures:
     def add(self, name, value):
         work, contender = name.split("/")
         # Payloads have one floor and one peer of each kind, whatever they are kept in.
-        works = [work] if work != "mebibyte" else ["mebibyte-string", "mebibyte-vector"]
+        works = PAYLOADS if work == "mebibyte" else [work]
         for each in works:
             self.values.setdefault(each, {}).setdefault(contender, []).append(value)
 

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <fstream>
+#include <functional>
 #include <new>
 #include <string>
 #include <thread>
@@ -17,12 +18,23 @@
 #include <muster/executors/process_pool.hpp>
 
 #include "bench_support.hpp"
-#include "process_calls.hpp"
 
 namespace {
 
 using namespace executor_bench;
+using muster::Future;
 using muster::ProcessPoolExecutor;
+
+int square(int x) { return x * x; }
+
+template <class Payload>
+Payload echo(Payload payload) {
+  return payload;
+}
+template <class Payload>
+Payload echo_of_reference(const Payload& payload) {
+  return payload;
+}
 
 constexpr std::int64_t calls = 100'000;
 constexpr std::size_t payload_bytes = std::size_t{1} << 20U;
@@ -36,12 +48,11 @@ std::size_t resident_bytes() {
   return pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
 }
 
-template <class Pool>
-void submit_all(Pool& pool, std::int64_t count) {
-  std::vector<decltype(submit_square(pool, 1))> futures;
+void submit_all(ProcessPoolExecutor& pool, std::int64_t count) {
+  std::vector<Future<int>> futures;
   futures.reserve(static_cast<std::size_t>(count));
   for (std::int64_t i = 0; i < count; ++i) {
-    futures.push_back(submit_square(pool, static_cast<int>(i % 1000)));
+    futures.push_back(pool.submit(square, static_cast<int>(i % 1000)));
   }
   for (const auto& each : futures) each.result();
 }
@@ -56,39 +67,54 @@ BENCHMARK(muster_submits)->Name("submits/muster")->Apply(bulk);
 
 void muster_back_to_back(benchmark::State& state) {
   ProcessPoolExecutor pool({.max_workers = threads});
-  time_back_to_back(state, [&] { submit_square(pool, 7).result(); });
+  time_back_to_back(state, [&] { pool.submit(square, 7).result(); });
 }
 BENCHMARK(muster_back_to_back)->Name("call-spinning/muster")->Apply(back_to_back);
 
 void muster_after_nap(benchmark::State& state) {
   ProcessPoolExecutor pool({.max_workers = threads});
-  time_after_nap(state, [&] { submit_square(pool, 7).result(); });
+  time_after_nap(state, [&] { pool.submit(square, 7).result(); });
 }
 BENCHMARK(muster_after_nap)->Name("call-asleep/muster")->Apply(after_nap);
 
 // Both ways count: a payload goes in and comes out.
-template <class Payload>
-void muster_payload(benchmark::State& state) {
-  ProcessPoolExecutor pool({.max_workers = threads});
-  const Payload sent(payload_bytes, 'x');
-  submit_echo(pool, sent).take();
+template <class Call>
+void time_payload(benchmark::State& state, Call&& call) {
+  call();
   Samples samples;
   for (auto _ : state) {
     const auto begin = Samples::Clock::now();
-    if (submit_echo(pool, sent).take().size() != payload_bytes) state.SkipWithError("cut short");
+    if (call() != payload_bytes) state.SkipWithError("cut short");
     samples.add(Samples::Clock::now() - begin);
   }
   samples.report(state);
 }
+
+// What comes back is destroyed within the time, as in the peers.
+template <class Payload>
+void muster_payload(benchmark::State& state) {
+  ProcessPoolExecutor pool({.max_workers = threads});
+  const Payload sent(payload_bytes, 'x');
+  time_payload(state, [&] { return pool.submit(echo<Payload>, sent).take().size(); });
+}
 BENCHMARK(muster_payload<std::string>)->Name("mebibyte-string/muster")->Apply(payload);
 BENCHMARK(muster_payload<std::vector<char>>)->Name("mebibyte-vector/muster")->Apply(payload);
+
+void muster_reference(benchmark::State& state) {
+  ProcessPoolExecutor pool({.max_workers = threads});
+  const std::string sent(payload_bytes, 'x');
+  time_payload(state, [&] {
+    return pool.submit(echo_of_reference<std::string>, std::cref(sent)).take().size();
+  });
+}
+BENCHMARK(muster_reference)->Name("mebibyte-cref/muster")->Apply(payload);
 
 void muster_first_result(benchmark::State& state) {
   Samples samples;
   for (auto _ : state) {
     const auto begin = Samples::Clock::now();
     ProcessPoolExecutor pool({.max_workers = threads});
-    submit_square(pool, 7).result();
+    pool.submit(square, 7).result();
     const auto time = Samples::Clock::now() - begin;
     samples.add(time);
     state.SetIterationTime(std::chrono::duration<double>(time).count());
@@ -112,11 +138,11 @@ void muster_backlog(benchmark::State& state) {
   for (auto _ : state) {
     ProcessPoolExecutor pool({.max_workers = threads});
     gate->store(0, std::memory_order_release);
-    std::vector<decltype(submit_square(pool, 1))> futures;
+    std::vector<Future<int>> futures;
     futures.reserve(backlog);
-    for (unsigned i = 0; i < threads; ++i) futures.push_back(submit_int<hold>(pool, 1));
+    for (unsigned i = 0; i < threads; ++i) futures.push_back(pool.submit(hold, 1));
     const std::size_t before = resident_bytes();
-    for (std::int64_t i = 0; i < backlog; ++i) futures.push_back(submit_square(pool, 7));
+    for (std::int64_t i = 0; i < backlog; ++i) futures.push_back(pool.submit(square, 7));
     const std::size_t after = resident_bytes();
     state.counters["bytes_per_task"] = static_cast<double>(after - before) / backlog;
     gate->store(1, std::memory_order_release);
@@ -128,7 +154,7 @@ BENCHMARK(muster_backlog)->Name("backlog-memory/muster")->Apply(once);
 void muster_endurance(benchmark::State& state) {
   constexpr std::int64_t window = 10'000;
   for (auto _ : state) {
-    ProcessPoolExecutor pool({.max_workers = threads, .prefetch = 255});
+    ProcessPoolExecutor pool({.max_workers = threads});
     std::size_t early = 0;
     for (std::int64_t done = 0; done < endurance_calls; done += window) {
       submit_all(pool, window);
