@@ -42,6 +42,11 @@ TEST(Surface, CompilesAsItStands) {
   EXPECT_EQ(g.result(60s), 50);
   EXPECT_EQ(awaited(f).result(60s), 50);
 
+  muster::RetryingExecutor retrying(
+      threads, {.attempts_max = 3, .delay = 10ms, .backoff = 2.0, .jitter = 0.1});
+  muster::RateLimitedExecutor limited(retrying, {.per_second = 5, .burst = 5});
+  EXPECT_EQ(limited.submit(square, 4).result(60s), 16);
+
   std::size_t seen = 0;
   std::size_t reported = 0;
   for (auto& each : muster::track(futures, [&](const muster::Progress& p) { reported = p.done; })) {

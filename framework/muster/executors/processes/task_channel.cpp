@@ -117,7 +117,7 @@ void TaskChannel::wake_child(ChildSleep reason) {
   std::uint32_t expected = reason;
   if (header_.child_sleeps.compare_exchange_strong(expected, child_awake)) {
     futex_wake_one_shared(header_.child_sleeps);
-    woken_ = true;
+    woken_.store(true, std::memory_order_relaxed);
   }
 }
 

@@ -97,10 +97,12 @@ class TaskChannel {
     return frames_.in_frame() || full_at_.load(std::memory_order_relaxed) != not_full;
   }
   bool has_input() { return sound_ && (reader_.available() != 0 || reader_.broken()); }
+  /// Since this was asked last, the child was woken from sleep. By any thread.
+  bool take_woken() noexcept {
+    return woken_.load(std::memory_order_relaxed) &&
+           woken_.exchange(false, std::memory_order_relaxed);
+  }
   /// The outbox waits for space, and there is some. By any thread.
-  /// Since it was asked last, the child slept and was woken to read something.
-  bool take_woken() noexcept { return std::exchange(woken_, false); }
-
   bool may_flush() const noexcept {
     const std::uint64_t full_at = full_at_.load(std::memory_order_relaxed);
     return full_at != not_full &&
@@ -148,7 +150,7 @@ class TaskChannel {
   std::vector<std::uint32_t> free_slots_;
   // The consumer's index when the outbox found no space.
   std::atomic<std::uint64_t> full_at_{not_full};
-  bool woken_ = false;
+  std::atomic<bool> woken_{false};
   bool dirty_ = false;  // something was written and not flushed
 
   RingReader reader_;
