@@ -19,7 +19,7 @@ TaskBase* const gap = reinterpret_cast<TaskBase*>(std::uintptr_t{1});
 // calloc() gives pages that take no memory until they are used.
 InjectionQueue::InjectionQueue(std::size_t segments)
     : table_mask_(segments - 1),
-      table_(static_cast<Segment**>(std::calloc(segments, sizeof(Segment*)))) {
+      table_(static_cast<Segment**>(std::calloc(segments, sizeof(void*)))) {
   MUSTER_ASSERT(std::has_single_bit(segments) && segments >= 4);
   if (table_ == nullptr) throw std::bad_alloc();
   make_segment(0);

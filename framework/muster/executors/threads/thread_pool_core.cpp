@@ -47,7 +47,7 @@ ThreadPoolCore::~ThreadPoolCore() {
 
 void ThreadPoolCore::execute(TaskPtr task) {
   task->home.store(this, std::memory_order_release);
-  ThreadWorker* const self = ThreadWorker::of_this_thread();
+  ThreadWorker* const self = worker_of_this_thread;
   const bool is_own = self != nullptr && &self->core() == this;
   if (task->priority != 0 || (options_.queue_max != 0 && !is_own)) {
     push_with_lock(std::move(task), is_own);
@@ -139,7 +139,7 @@ bool ThreadPoolCore::is_idle() const {
 }
 
 bool ThreadPoolCore::drain(std::optional<Duration> timeout) {
-  const ThreadWorker* const self = ThreadWorker::of_this_thread();
+  const ThreadWorker* const self = worker_of_this_thread;
   if (self != nullptr && &self->core() == this) {
     throw Error(ErrorCode::usage,
                 "a thread of a pool cannot wait until the pool has nothing to do");
@@ -165,7 +165,7 @@ void ThreadPoolCore::throw_if_closed() const {
 }
 
 bool ThreadPoolCore::run_nested(TaskBase& task) noexcept {
-  ThreadWorker* const self = ThreadWorker::of_this_thread();
+  ThreadWorker* const self = worker_of_this_thread;
   if (self == nullptr || &self->core() != this) return false;
   // Mostly it was submitted last. Left in the deque it would keep its memory until it comes up
   // there, which for recursive work is at the end of all.
@@ -178,7 +178,7 @@ bool ThreadPoolCore::run_nested(TaskBase& task) noexcept {
 
 void ThreadPoolCore::shutdown(bool wait, bool cancel_pending) {
   if (::getpid() != pid_) return;
-  const ThreadWorker* const self = ThreadWorker::of_this_thread();
+  const ThreadWorker* const self = worker_of_this_thread;
   if (wait && self != nullptr && &self->core() == this) {
     throw Error(ErrorCode::usage, "a thread of a pool cannot wait for the pool's shutdown",
                 "call shutdown(false), or shut it down elsewhere");

@@ -7,7 +7,7 @@ ThreadWorker::ThreadWorker(ThreadPoolCore& core, unsigned number, bool spin_pays
     : spin(spin_pays), random(number + 1), core_(core), number_(number) {}
 
 void ThreadWorker::enter_thread() noexcept {
-  of_this_thread_ = this;
+  worker_of_this_thread = this;
   WaitHelper::of_this_thread() = this;
   TaskHome::of_this_thread() = &core_;
 }

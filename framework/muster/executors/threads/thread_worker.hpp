@@ -12,6 +12,10 @@
 namespace muster::detail {
 
 class ThreadPoolCore;
+class ThreadWorker;
+
+/// The one that the calling thread is; null if it is none.
+inline constinit thread_local ThreadWorker* worker_of_this_thread = nullptr;
 
 /// One thread of a thread pool. Unless said otherwise its members are used by that thread alone.
 class ThreadWorker final : public WaitHelper {
@@ -21,8 +25,6 @@ class ThreadWorker final : public WaitHelper {
   ThreadPoolCore& core() const noexcept { return core_; }
   unsigned number() const noexcept { return number_; }
 
-  /// The one that the calling thread is; null if it is none.
-  static ThreadWorker* of_this_thread() noexcept { return of_this_thread_; }
   void enter_thread() noexcept;  ///< from now on it is the calling thread's
 
   /// Runs a task that start() was true for.
@@ -54,8 +56,6 @@ class ThreadWorker final : public WaitHelper {
   std::thread thread;  // with the pool's lock
 
  private:
-  static inline constinit thread_local ThreadWorker* of_this_thread_ = nullptr;
-
   // Tasks that run in this thread, innermost first: a wait may run another one.
   struct Frame {
     const SharedStateBase* state;
