@@ -17,7 +17,7 @@
 
 #include "contract.hpp"
 #include "faulty.hpp"
-#include "process_support.hpp"
+#include "support/process_pools.hpp"
 #include "support/role.hpp"
 #include "tasks.hpp"
 
@@ -25,6 +25,9 @@ namespace muster::conformance {
 namespace {
 
 using namespace std::chrono_literals;
+using test::death_of;
+using test::quiet;
+using test::sole_worker;
 
 enum class Crash : std::uint8_t { segfault, abort, exit, exit_0, kill };
 

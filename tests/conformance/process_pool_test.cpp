@@ -14,8 +14,8 @@
 #include <muster/muster.hpp>
 
 #include "contract.hpp"
-#include "process_support.hpp"
 #include "support/proc.hpp"
+#include "support/process_pools.hpp"
 #include "support/role.hpp"
 #include "tasks.hpp"
 
@@ -23,6 +23,10 @@ namespace muster::conformance {
 namespace {
 
 using namespace std::chrono_literals;
+using test::code_of;
+using test::death_of;
+using test::quiet;
+using test::sole_worker;
 using test::is_gone;
 
 class Processes : public ProcessesContract {};

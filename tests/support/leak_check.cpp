@@ -1,9 +1,10 @@
 #include "leak_check.hpp"
 
 #include <algorithm>
-#include <thread>
 
 #include <unistd.h>
+
+#include <muster/executors/timer.hpp>
 
 #include "proc.hpp"
 #include "shared_memory.hpp"
@@ -29,8 +30,9 @@ Holdings Holdings::now() {
 }
 
 LeakCheck::LeakCheck(Duration patience) : patience_(patience) {
-  // The thread sanitizer starts a thread of its own with the first one.
-  std::thread([] {}).join();
+  // The program's timer is never destroyed. The thread sanitizer starts a thread of its own with
+  // the first one.
+  detail::Timer::of_this_process().call_at(Clock::now(), [] {});
 }
 
 void LeakCheck::OnTestStart(const testing::TestInfo&) { before_ = Holdings::now(); }

@@ -16,6 +16,7 @@
 #include <muster/executors/process_pool.hpp>
 
 #include "support.hpp"
+#include "support/process_pools.hpp"
 
 // How long task processes live, what runs first in them, and what they may use.
 
@@ -41,24 +42,6 @@ std::uint64_t resident() {
 void leak(std::size_t bytes) {
   static std::vector<char> kept;
   kept.assign(bytes, 'x');
-}
-
-ProcessPoolOptions quiet(unsigned workers) {
-  ProcessPoolOptions options;
-  options.max_workers = workers;
-  options.on_output = [](std::string_view) {};
-  return options;
-}
-
-template <class T>
-WorkerDeath death_of(const Future<T>& future) {
-  try {
-    future.result(60s);
-  } catch (const WorkerDiedError& error) {
-    return error.death();
-  }
-  ADD_FAILURE() << "it did not die";
-  return {};
 }
 
 class ChildLifeTest : public PoolTest {};

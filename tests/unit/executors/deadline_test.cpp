@@ -16,7 +16,7 @@
 #include <muster/futures/errors.hpp>
 #include <muster/futures/promise.hpp>
 
-#include "gate.hpp"
+#include "support/gate.hpp"
 
 namespace muster::test {
 namespace {

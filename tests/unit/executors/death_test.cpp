@@ -12,6 +12,7 @@
 #include <muster/futures/wait.hpp>
 
 #include "support.hpp"
+#include "support/process_pools.hpp"
 
 namespace muster::test {
 namespace {
@@ -33,25 +34,6 @@ Bytes scribble(TaskContext& context, std::string_view) {
   auto* around = reinterpret_cast<unsigned char*>(&context.position());
   for (std::size_t i = 64; i < 1024; ++i) around[i] = 0xee;
   return "never mind";
-}
-
-ProcessPoolOptions quiet(unsigned count, unsigned prefetch = 1) {
-  ProcessPoolOptions options;
-  options.max_workers = count;
-  options.prefetch = prefetch;
-  options.on_output = [](std::string_view) {};
-  return options;
-}
-
-WorkerDeath death_of(const Future<Bytes>& future) {
-  try {
-    future.result();
-  } catch (const WorkerDiedError& error) {
-    EXPECT_EQ(error.code(), ErrorCode::worker_died);
-    return error.death();
-  }
-  ADD_FAILURE() << "it did not die";
-  return {};
 }
 
 template <class Action>

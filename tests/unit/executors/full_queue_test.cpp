@@ -9,7 +9,7 @@
 #include <muster/executors/process_pool.hpp>
 #include <muster/executors/thread_pool.hpp>
 
-#include "gate.hpp"
+#include "support/gate.hpp"
 
 namespace muster::test {
 namespace {

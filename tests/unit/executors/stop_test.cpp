@@ -15,6 +15,7 @@
 #include <muster/futures/wait.hpp>
 
 #include "support.hpp"
+#include "support/process_pools.hpp"
 
 // Everything that ends a task before it ends by itself, and what runs again afterwards.
 
@@ -60,28 +61,6 @@ pid_t die_at_first(int deaths) {
 
 bool at_gate(std::uint64_t count) {
   return eventually([count] { return shared().at_gate == count; });
-}
-
-template <class T>
-WorkerDeath death_of(const Future<T>& future) {
-  try {
-    future.result(60s);
-  } catch (const WorkerDiedError& error) {
-    return error.death();
-  }
-  ADD_FAILURE() << "it did not die";
-  return {};
-}
-
-template <class T>
-ErrorCode code_of(const Future<T>& future) {
-  try {
-    future.result(60s);
-  } catch (const Error& error) {
-    return error.code();
-  }
-  ADD_FAILURE() << "no error";
-  return ErrorCode::usage;
 }
 
 class StopTest : public PoolTest {};

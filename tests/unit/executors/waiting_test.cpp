@@ -19,6 +19,7 @@
 #include <muster/futures/wait.hpp>
 
 #include "support.hpp"
+#include "support/process_pools.hpp"
 
 // Threads that wait for process pools: they take replies themselves, and must miss nothing.
 
@@ -41,13 +42,6 @@ void open_gate() { shared().gate = 1; }
 
 bool at_gate(std::uint64_t count) {
   return eventually([count] { return shared().at_gate == count; });
-}
-
-ProcessPoolOptions quiet(unsigned workers) {
-  ProcessPoolOptions options;
-  options.max_workers = workers;
-  options.on_output = [](std::string_view) {};
-  return options;
 }
 
 class WaitingTest : public PoolTest {};

@@ -190,7 +190,7 @@ TEST_F(PipelineErrors, TasksThatTheExecutorCancelsFail) {
     return i;
   };
   auto results = pipeline<int>().stage(closing, held, {.concurrency = 3}).run(numbers(3));
-  gate.await_waiting(1);
+  gate.await(1);
   closing.shutdown(false, true);
   gate.open();
   std::vector<int> seen;

@@ -42,7 +42,7 @@ TEST_F(PipelineFlowTest, TakesExactlyWhatThereIsRoomForBeforeAGate) {
       pipeline<int>().stage(pool, same, first_limits).stage(pool, held, second_limits);
   auto results = stages.run(endless(taken));
   std::thread opener([&] {
-    gate.await_waiting(3);
+    gate.await(3);
     // The first stage fills up behind the gate, as the consumer waits and takes inputs.
     while (taken < places) std::this_thread::yield();
     const PipelineStats stats = results.stats();
@@ -125,7 +125,7 @@ TEST_F(PipelineFlowTest, ConcurrencyIsAHardBoundAndIsReached) {
           .stage(pool, counting(second, [] { std::this_thread::yield(); }),
                  {.concurrency = 2, .queue_max = 10});
   auto results = stages.run(numbers(2000));
-  gate.await_waiting(3);
+  gate.await(3);
   EXPECT_EQ(results.stats().stages[0].running, 3U);
   EXPECT_EQ(results.stats().stages[0].in, 3U);
   gate.open();
@@ -196,7 +196,7 @@ TEST_F(PipelineFlowTest, StopRequestOfAnotherThreadWakesTheConsumer) {
                                             },
                                             {.concurrency = 1});
   std::thread stopper([&] {
-    gate.await_waiting(1);
+    gate.await(1);
     source.request_stop();
     gate.open();
   });

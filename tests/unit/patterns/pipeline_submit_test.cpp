@@ -62,7 +62,7 @@ TEST_F(PipelineSubmit, HoldsTheConcurrencyAndNeverBlocks) {
                           .stage(pool, plus_one);
   std::vector<Future<int>> futures;
   for (int i = 0; i < 500; ++i) futures.push_back(stages.submit(i));
-  gate.await_waiting(2);
+  gate.await(2);
   EXPECT_EQ(stages.stats().stages[0].waiting, 498U);
   gate.open();
   for (int i = 0; i < 500; ++i) EXPECT_EQ(futures[static_cast<std::size_t>(i)].result(), i + 1);
@@ -81,7 +81,7 @@ TEST_F(PipelineSubmit, CancelTakesOutWhatWaits) {
                                             {.concurrency = 1});
   const auto runs = stages.submit(1);
   const auto waits = stages.submit(2);
-  gate.await_waiting(1);
+  gate.await(1);
   EXPECT_EQ(waits.state(), FutureState::pending);
   EXPECT_EQ(runs.state(), FutureState::running);
   EXPECT_TRUE(waits.cancel());
@@ -99,7 +99,7 @@ TEST_F(PipelineSubmit, CancelRecallsFromTheExecutor) {
   Gate gate;
   ThreadPoolExecutor one{{.max_workers = 1}};
   one.submit([&] { gate.pass(); });
-  gate.await_waiting(1);
+  gate.await(1);
   const auto stages = pipeline<int>().stage(one, plus_one);
   const auto queued = stages.submit(1);
   EXPECT_TRUE(queued.cancel());

@@ -117,7 +117,7 @@ TEST(Retrying, DoesNotRetryWhatWasAskedToStop) {
     gate.pass();
     if (stop.stop_requested()) throw std::runtime_error("stopped");
   });
-  gate.await_waiting(1);
+  gate.await(1);
   EXPECT_FALSE(future.cancel());
   gate.open();
   EXPECT_THROW(future.result(), std::runtime_error);
@@ -230,7 +230,7 @@ TEST(Retrying, AnInnerExecutorThatIsClosedMakesTheErrorFinal) {
     gate.pass();
     throw std::runtime_error("the task's own");
   });
-  gate.await_waiting(1);
+  gate.await(1);
   threads.shutdown(false);
   gate.open();
   EXPECT_THROW(future.result(), std::runtime_error);
@@ -304,13 +304,13 @@ TEST(Retrying, AnEndedDeadlineIsFinalWhateverRetryIfSays) {
 TEST(Retrying, ADeadlineThatAThreadFindsOverIsFinalToo) {
   const auto timer_gate = std::make_shared<Gate>();  // the timer is late
   detail::Timer::of_this_process().call_at(Clock::now(), [timer_gate] { timer_gate->pass(); });
-  timer_gate->await_waiting(1);
+  timer_gate->await(1);
   ThreadPoolExecutor threads({.max_workers = 1});
   std::atomic<int> asked = 0;
   RetryingExecutor retrying(threads, always(asked));
   Gate gate;
   const Future<void> busy = threads.submit([&] { gate.pass(); });
-  gate.await_waiting(1);
+  gate.await(1);
   const Future<int> late = retrying.submit({.queue_timeout = 1ns}, fail_in_process, 1);
   gate.open();
   EXPECT_THROW(late.result(), DeadlineError);

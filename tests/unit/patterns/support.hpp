@@ -1,44 +1,18 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <cstddef>
 #include <iterator>
-#include <mutex>
 #include <utility>
 #include <vector>
 
 #include <muster/muster.hpp>
 
+#include "support/gate.hpp"
+
 namespace muster::testing {
 
-/// Holds up whoever passes until it is opened.
-class Gate {
- public:
-  void open() {
-    const std::lock_guard lock(mutex_);
-    open_ = true;
-    changed_.notify_all();
-  }
-  void pass() {
-    std::unique_lock lock(mutex_);
-    ++waiting_;
-    changed_.notify_all();
-    changed_.wait(lock, [this] { return open_; });  // the test's own time limit is the bound
-    --waiting_;
-  }
-  /// Returns when so many stand before it.
-  void await_waiting(int count) {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return waiting_ >= count; });
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool open_ = false;
-  int waiting_ = 0;
-};
+using test::Gate;
 
 /// How many are inside, and how many there were at the worst moment.
 class Inside {

@@ -10,9 +10,9 @@
 #include <muster/executors/errors.hpp>
 #include <muster/executors/process_pool.hpp>
 
-#include "support/shared_memory.hpp"
+#include "shared_memory.hpp"
 
-namespace muster::conformance {
+namespace muster::test {
 
 /// A pool whose processes' last words are not shown.
 inline ProcessPoolOptions quiet(unsigned workers, unsigned prefetch = 1) {
@@ -25,7 +25,7 @@ inline ProcessPoolOptions quiet(unsigned workers, unsigned prefetch = 1) {
 
 /// The one process of a pool of one, once its start is known here: its first task may run earlier.
 inline pid_t sole_worker(const ProcessPoolExecutor& pool) {
-  EXPECT_TRUE(test::eventually([&] { return pool.worker_pids().size() == 1; }));
+  EXPECT_TRUE(eventually([&] { return pool.worker_pids().size() == 1; }));
   return pool.worker_pids().at(0);
 }
 
@@ -56,4 +56,4 @@ ErrorCode code_of(const Future<T>& future) {
   return ErrorCode::usage;
 }
 
-}  // namespace muster::conformance
+}  // namespace muster::test

@@ -1,9 +1,0 @@
-#include <gtest/gtest.h>
-
-#include <muster/executors/init.hpp>
-
-int main(int argc, char** argv) {
-  muster::init();
-  testing::InitGoogleTest(&argc, argv);
-  return RUN_ALL_TESTS();
-}
