@@ -50,8 +50,7 @@ class RemoteInvocation {
           size <= EncodedCall::borrowed_bytes_min && (ArgumentCodec<A>::is_flat_argument && ...);
       return {.function = &run,
               .is_flat = is_flat,
-              .takes_stop_token = TakesStopToken<F, A...>,
-              .borrows_from_caller = (is_const_reference<A> || ...)};
+              .takes_stop_token = TakesStopToken<F, A...>};
     } else if constexpr (!function_is_sendable) {
       return {.refusal = "its function holds more than plain bytes"};
     } else if constexpr (!arguments_are_sendable) {

@@ -58,6 +58,10 @@ class ResultSink {
 /// function throws.
 using RemoteFunction = void (*)(TaskContext& context, std::string_view call, ResultSink& result);
 
+/// Throws Error(usage) unless there is code of this program or of one of its libraries at the
+/// address: its library may have been loaded after this process was forked.
+void require_code(const void* address);
+
 /// How calls of one type travel; one constant for each type.
 struct RemoteCall {
   RemoteFunction function = nullptr;  ///< null if such calls cannot be sent
@@ -65,8 +69,6 @@ struct RemoteCall {
   /// It has at most EncodedCall::borrowed_bytes_min, and encoding it runs no code of the user.
   bool is_flat = false;
   bool takes_stop_token = false;
-  /// It has std::cref arguments: once its future is done, they may be gone.
-  bool borrows_from_caller = false;
 };
 
 }  // namespace muster::detail

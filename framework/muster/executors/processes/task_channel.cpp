@@ -7,6 +7,12 @@
 #include <muster/executors/processes/task_channel.hpp>
 
 namespace muster::detail {
+namespace {
+
+constexpr char zeros[piece_bytes] = {};
+
+}  // namespace
+
 TaskChannel::TaskChannel(const AreaGeometry& geometry)
     : area_(SharedArea::create(geometry, memory_)),
       header_(area_.header()),
@@ -75,6 +81,19 @@ void TaskChannel::enqueue(const FrameHeader& header, const TaskPtr& task) {
   outbox_.push_back(std::move(frame));
 }
 
+std::string_view TaskChannel::Outgoing::piece(std::size_t offset) const noexcept {
+  if (abandoned) return {zeros, std::min<std::size_t>(sizeof(zeros), header.size - offset)};
+  return call != nullptr ? call->piece(offset) : flat.piece(offset);
+}
+
+// The task's arguments may go now.
+void TaskChannel::Outgoing::abandon() noexcept {
+  if (call == nullptr) return;
+  abandoned = true;
+  call = nullptr;
+  task = {};
+}
+
 // Writes what fits. True if the frame is complete.
 bool TaskChannel::write(Outgoing& frame) {
   const std::string_view head = as_bytes(frame.header);
@@ -128,8 +147,8 @@ bool TaskChannel::change(std::uint32_t slot, SlotState from, SlotState to) {
 }
 
 std::deque<TaskChannel::Outgoing>::iterator TaskChannel::find_outgoing(std::uint32_t slot) {
-  return std::find_if(outbox_.begin(), outbox_.end(), [slot](const Outgoing& frame) {
-    return frame.header.kind != FrameKind::close && frame.header.slot == slot;
+  return std::find_if(outbox_.begin(), outbox_.end(), [&](const Outgoing& frame) {
+    return frame.header.slot == slot && frame.header.task == slots_[slot].number;
   });
 }
 
@@ -141,17 +160,9 @@ TaskChannel::Withdrawal TaskChannel::withdraw(const TaskBase& task, bool also_ru
     free_slot(slot);
     return Withdrawal::unsent;
   }
-  if (outgoing != outbox_.end() && task.remote().borrows_from_caller) {
-    // The rest cannot be sent once the caller may free it, so the process is of no more use.
-    if (!also_running || !change(slot, SlotState::queued, SlotState::withdrawn)) {
-      return Withdrawal::ended;
-    }
-    slots_[slot].task = {};
-    outbox_.clear();
-    return Withdrawal::running;
-  }
   if (change(slot, SlotState::queued, SlotState::withdrawn)) {
-    slots_[slot].task = {};  // if it is half sent, the outbox holds it
+    slots_[slot].task = {};
+    if (outgoing != outbox_.end()) outgoing->abandon();
     return Withdrawal::recalled;
   }
   if (!also_running || !change(slot, SlotState::running, SlotState::withdrawn)) {
@@ -172,9 +183,7 @@ TaskPtr TaskChannel::recall_last() {
   std::uint64_t number = 0;
   for (std::uint32_t slot = 0; slot < slots_.size(); ++slot) {
     if (!slots_[slot].task || slots_[slot].number <= number) continue;
-    const auto outgoing = find_outgoing(slot);
-    if (outgoing != outbox_.end() && outgoing->sent != 0) continue;  // half sent
-    if (outgoing == outbox_.end() && started(*slots_[slot].task)) continue;
+    if (started(*slots_[slot].task)) continue;
     last = slot;
     number = slots_[slot].number;
   }

@@ -34,7 +34,8 @@ struct InFlight {
 ///
 /// It never blocks: what does not fit into the ring waits in the outbox, and the child says when
 /// there is space. Arguments are not copied: the channel holds a task until its reply, or until it
-/// was taken back and nothing of it is half sent.
+/// is taken back. Of one that is half sent then, zeros are sent instead of the rest: the child
+/// skips it without a look at them.
 ///
 /// Sending and slots: one thread at a time (the pool's lock). receive() and has_input(): one thread
 /// at a time (the pool's receiving lock), which may do so while others send.
@@ -123,10 +124,10 @@ class TaskChannel {
     const EncodedCall* call;  // of that task
     EncodedCall flat;         // instead of it
     std::size_t sent = 0;
+    bool abandoned = false;  // what is left of the call is sent as zeros
 
-    std::string_view piece(std::size_t offset) const noexcept {
-      return call != nullptr ? call->piece(offset) : flat.piece(offset);
-    }
+    std::string_view piece(std::size_t offset) const noexcept;
+    void abandon() noexcept;
   };
 
   static constexpr std::uint64_t not_full = ~std::uint64_t{0};
