@@ -22,7 +22,8 @@ concept Submittable = std::invocable<std::decay_t<F>, std::decay_t<A>...> ||
 }  // namespace detail
 
 /// Something that runs functions and gives futures for their results, after Python's
-/// concurrent.futures.Executor. Thread-safe.
+/// concurrent.futures.Executor. Thread-safe; every call must have returned before an executor is
+/// destroyed, that of submit() too, which the end of the task does not prove.
 class Executor : public detail::TaskSink {
  public:
   ~Executor() override = default;

@@ -353,8 +353,8 @@ class SharedState : public SharedStateBase {
   Stored take_value() {
     const Lock lock(*this);
     throw_if_taken();
+    Stored out = std::move(*value_);  // if it throws, the value is still there
     mark_taken(lock);
-    Stored out = std::move(*value_);
     value_.reset();
     return out;
   }

@@ -52,8 +52,10 @@ std::uint64_t InjectionQueue::push_gap() {
 }
 
 std::uint64_t InjectionQueue::draw_ticket() {
+  const std::uint64_t tail = tail_.load(std::memory_order_relaxed);
+  if ((tail & closed_bit) != 0) return tail;
   // One segment ahead, so that memory runs out before the ticket is drawn.
-  const std::uint64_t ahead = tail_.load(std::memory_order_relaxed) + segment_cells;
+  const std::uint64_t ahead = tail + segment_cells;
   if (segment_of(ahead).load(std::memory_order_relaxed) == nullptr) make_segment(ahead);
   return tail_.fetch_add(1, std::memory_order_seq_cst);
 }

@@ -35,7 +35,8 @@ class InjectionQueue {
 
   /// By anybody. False after close(): then the task stays with the caller. Sequentially consistent
   /// with size(): if that does not count the task yet, what was stored before it is visible after
-  /// push(). Throws Error(limit) if the queue is full, and std::bad_alloc.
+  /// push(). Throws Error(limit) if the queue is full, and std::bad_alloc; but if more threads than
+  /// a segment has cells push at one moment, a lack of memory or room ends the program.
   bool push(TaskPtr& task);
 
   /// Takes up to `count`: fewer if there are no more, or the next one is just being pushed.
@@ -72,7 +73,7 @@ class InjectionQueue {
   void make_segment(std::uint64_t ticket);
   void recycle_segment(std::uint64_t ticket) noexcept;
 
-  // Each cache line has one side that writes it.
+  // Apart: what every push writes, what every pop writes, and what every push reads.
   alignas(64) std::atomic<std::uint64_t> tail_{0};
   alignas(64) std::atomic<std::uint64_t> head_{0};
   std::atomic<std::uint64_t> end_{closed_bit};  // tail_ as close() found it
@@ -80,7 +81,7 @@ class InjectionQueue {
   alignas(64) const std::uint64_t table_mask_;
   std::unique_ptr<Segment*[], FreeTable> table_;
 
-  std::mutex segments_mutex_;
+  alignas(64) std::mutex segments_mutex_;
   std::vector<std::unique_ptr<Segment>> segments_;
   std::vector<Segment*> free_;  // with room for all
 };

@@ -238,9 +238,10 @@ void ThreadPoolCore::break_pool(const std::exception_ptr& error) {
     // `what` says so already.
   }
   std::fprintf(stderr, "muster: a thread pool's initializer threw: %s\n", what.c_str());
+  const std::string reason = fmt::format("the thread pool's initializer threw: {}", what);
   {
     const Lock lock(mutex_);
-    if (!broken_) broken_ = fmt::format("the thread pool's initializer threw: {}", what);
+    if (!closed_.load(std::memory_order_relaxed)) broken_ = reason;
     closed_.store(true, std::memory_order_release);
     queue_.close();
     for (ThreadWorker* each : parked_) each->wake();
@@ -248,7 +249,7 @@ void ThreadPoolCore::break_pool(const std::exception_ptr& error) {
     update_wanted();
     room_.notify_all();
   }
-  const auto failure = std::make_exception_ptr(BrokenExecutor(*broken_));
+  const auto failure = std::make_exception_ptr(BrokenExecutor(reason));
   while (TaskPtr task = pop_last()) end_with(std::move(task), failure);
 }
 

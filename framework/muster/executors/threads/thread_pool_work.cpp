@@ -114,11 +114,12 @@ TaskPtr ThreadPoolCore::take_shared(ThreadWorker& self) {
     const Lock lock(mutex_, std::try_to_lock);
     if (!lock.owns_lock()) return {};  // another thread takes some: the caller looks again
     taken = queue_.pop(batch, count);
+    // The deque gives back last what was pushed first. With the lock: what has left the queue is to
+    // be seen here, by a thread that is about to sleep, and by shutdown().
+    for (std::size_t i = taken; i > 1; --i) self.deque.push(batch[i - 1]);
     if (room_waiters_ != 0) room_.notify_all();
   }
   if (taken == 0) return {};
-  // The deque gives back last what was pushed first.
-  for (std::size_t i = taken; i > 1; --i) self.deque.push(batch[i - 1]);
   for (std::int64_t i = 0; i < prefetched; ++i) self.deque.prefetch(i);
   return TaskPtr(batch[0]);
 }
