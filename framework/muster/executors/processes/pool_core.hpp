@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <muster/base/adaptive_spin.hpp>
+#include <muster/base/adaptive_yield.hpp>
 #include <muster/executors/process_pool.hpp>
 #include <muster/executors/processes/child_handle.hpp>
 #include <muster/executors/processes/wakeup.hpp>
@@ -196,6 +197,7 @@ class PoolCore final : public TaskHome,
   // The leader's own.
   Batch lead_batch_;
   AdaptiveSpin lead_spin_;
+  AdaptiveYield yield_;
   std::atomic<bool> woke_child_{false};  // by submitting
 
   // The pump's own.

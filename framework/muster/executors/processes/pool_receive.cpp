@@ -124,7 +124,7 @@ void PoolCore::lend_thread(SharedStateBase& work, std::optional<TimePoint> deadl
     update_sleepers();
   }
   // The kernel likes to put who is woken on the CPU of who woke it, behind this thread.
-  if (woke_child_.exchange(false, std::memory_order_relaxed)) std::this_thread::yield();
+  if (woke_child_.exchange(false, std::memory_order_relaxed)) yield_();
   lead(work, deadline);
   bool wake_pump = false;
   {

@@ -3,7 +3,6 @@
 #include <cstdlib>
 #include <fstream>
 #include <string>
-#include <thread>
 #include <utility>
 
 #include <sys/prctl.h>
@@ -158,10 +157,9 @@ void TaskProcess::reply(const FrameHeader& task, FrameKind kind, std::string_vie
   push(as_bytes(header));
   push(payload);
   output_.publish();
-  if (std::exchange(slept_, false)) {
-    // Who woke this process may wait for this very CPU, and then look for the reply without being
-    // woken.
-    std::this_thread::yield();
+  if (std::exchange(slept_, false) &&
+      header_.parent_sleeps.load(std::memory_order_relaxed) == parent_looks) {
+    yield_();  // who woke this process, and looks for the reply, may wait for this very CPU
     if (output_.is_drained()) return;
   }
   notify_parent();

@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <muster/base/adaptive_spin.hpp>
+#include <muster/base/adaptive_yield.hpp>
 #include <muster/executors/processes/frame.hpp>
 #include <muster/executors/processes/ring.hpp>
 #include <muster/executors/processes/shared_area.hpp>
@@ -56,6 +57,7 @@ class TaskProcess {
   RingWriter output_;
   FrameReader frames_;
   AdaptiveSpin spin_;
+  AdaptiveYield yield_;
   bool slept_ = false;
 };
 
