@@ -29,6 +29,13 @@ TEST_F(ShutdownTest, TakesNothingMore) {
   pool.shutdown();
   pool.shutdown();
   EXPECT_THROW(pool.submit_raw(&echo, "x"), Error);
+  const char* const not_sendable = nullptr;
+  try {
+    pool.submit([](const char*) {}, not_sendable);
+    ADD_FAILURE() << "it was taken";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::broken);
+  }
   EXPECT_TRUE(pool.worker_pids().empty());
 }
 

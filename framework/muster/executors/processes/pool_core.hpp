@@ -95,12 +95,14 @@ class PoolCore final : public TaskHome,
   void throw_if_closed() const;
   void await_room(Lock& lock);
   void notify_pump();
+  void task_left() noexcept;
+  void join();
+
+  // pool_control.cpp: how a task fares, and ending it before its time. With mutex_.
   bool holds(const TaskBase& task) const;
   std::optional<DoneCallbacks> withdraw(TaskBase& task, bool also_running);
   std::vector<DoneCallbacks> cancel_unstarted();
   bool await_burial(Lock& lock, std::uint64_t name, Duration timeout);
-  void task_left() noexcept;
-  void join();
 
   // pool_dispatch.cpp: which process gets what. With mutex_.
   bool is_alone(const TaskBase& task) const;
