@@ -187,7 +187,9 @@ F decode_function(ByteReader& in) {
     const std::string_view sent = in.take(sizeof(F));
     std::memcpy(raw, sent.data(), sizeof(F));
   }
-  return *std::launder(reinterpret_cast<const F*>(raw));
+  const F function = *std::launder(reinterpret_cast<const F*>(raw));
+  if constexpr (std::is_pointer_v<F>) require_code(reinterpret_cast<const void*>(function));
+  return function;
 }
 
 }  // namespace muster::detail

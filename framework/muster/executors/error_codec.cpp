@@ -166,12 +166,12 @@ Description decode(std::string_view bytes) {
 }
 
 /// In a catch block.
-Bytes encode_current(const ThrowTrace* trace) noexcept {
+Bytes encode_current(const ThrowTrace& trace) noexcept {
   try {
     Description description;
     describe_chain(description.details);
     describe_process(description.details);
-    if (trace != nullptr) description.details.backtrace = trace->frames();
+    description.details.backtrace = trace.frames();
     describe_value(description);
     return encode(description);
   } catch (...) {
@@ -200,15 +200,7 @@ Bytes encode_current(const ThrowTrace* trace) noexcept {
   } catch (const ThrowProbe&) {
     MUSTER_ASSERT(false);
   } catch (...) {
-    return encode_current(&trace);
-  }
-}
-
-Bytes encode_exception(const std::exception_ptr& error) noexcept {
-  try {
-    std::rethrow_exception(error);
-  } catch (...) {
-    return encode_current(nullptr);
+    return encode_current(trace);
   }
 }
 

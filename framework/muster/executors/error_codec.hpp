@@ -26,9 +26,6 @@ std::optional<Bytes> encode_error_of(Call&& call) noexcept {
                          static_cast<void*>(std::addressof(call)));
 }
 
-/// Without a backtrace.
-Bytes encode_exception(const std::exception_ptr& error) noexcept;
-
 /// What the bytes describe: the exception itself, as Remote<E>, if its type is registered;
 /// otherwise a RemoteError. They may come from a process that has gone wild: an Error(corrupt) if
 /// they make no sense, and the memory taken is a small multiple of their size. For lack of that, a

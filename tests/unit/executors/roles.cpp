@@ -152,6 +152,7 @@ int play_role(const std::string& role) {
       {"init_by_pool", &init_by_pool},
       {"init_twice", &init_twice},
       {"init_with_threads", &init_with_threads},
+      {"killed_for_memory", &killed_for_memory},
       {"print_from_task", &print_from_task},
       {"zygote_dies", &zygote_dies},
       {"zygote_is_replaced", &zygote_is_replaced},

@@ -25,6 +25,8 @@ class PoolTest : public testing::Test {
 
 /// What this program does when it is run as `role`; see roles.cpp.
 int play_role(const std::string& role);
+/// The role of memory_kill_test.cpp.
+int killed_for_memory();
 
 // Tasks.
 Bytes echo(TaskContext& context, std::string_view argument);

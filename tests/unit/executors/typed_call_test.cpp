@@ -2,6 +2,7 @@
 #include <chrono>
 #include <csignal>
 #include <functional>
+#include <memory>
 #include <numeric>
 #include <optional>
 #include <stdexcept>
@@ -12,6 +13,7 @@
 #include <variant>
 #include <vector>
 
+#include <dlfcn.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -109,6 +111,26 @@ ErrorCode code_of(const std::exception_ptr& error) {
 }
 
 class TypedCallTest : public PoolTest {};
+
+TEST_F(TypedCallTest, FunctionsOfALibraryLoadedLaterAreRefused) {
+  const std::unique_ptr<void, int (*)(void*)> library(
+      ::dlopen(MUSTER_LATE_LIBRARY, RTLD_NOW | RTLD_LOCAL), &::dlclose);
+  ASSERT_NE(library, nullptr) << ::dlerror();
+  const auto add_one = reinterpret_cast<int (*)(int)>(::dlsym(library.get(), "add_one_late"));
+  const auto submit = reinterpret_cast<Future<int> (*)(Executor&)>(
+      ::dlsym(library.get(), "submit_from_late_library"));
+  ProcessPoolExecutor pool({.max_workers = 1});
+  for (const auto& future : {pool.submit(add_one, 1), submit(pool)}) {
+    try {
+      future.result();
+      ADD_FAILURE() << "it was called";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::usage);
+      EXPECT_NE(error.hint().find("muster::init()"), std::string::npos);
+    }
+  }
+  EXPECT_EQ(pool.submit(length, "the process lives").result(), 17U);
+}
 
 TEST_F(TypedCallTest, EveryKindOfValueArrivesUnchanged) {  // 1, 2
   ProcessPoolExecutor pool({.max_workers = 2});

@@ -32,6 +32,12 @@ std::uint64_t resident_bytes() {
   return resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
+RemoteFunction function_of(const FrameHeader& frame) {
+  const auto function = reinterpret_cast<RemoteFunction>(frame.function);
+  require_code(reinterpret_cast<const void*>(function));
+  return function;
+}
+
 [[noreturn]] void await_kill() {
   // The parent has announced it, and if the parent dies, the kernel kills us.
   for (;;) ::pause();
@@ -91,7 +97,7 @@ void TaskProcess::initialize(const FrameHeader& frame, std::string_view call) {
   } sink;
   const auto error = encode_error_of([&] {
     TaskContext context(TaskId{}, header_.position, header_.progress, stop_);
-    reinterpret_cast<RemoteFunction>(frame.function)(context, call, sink);
+    function_of(frame)(context, call, sink);
   });
   if (!error) return;
   fail(frame, *error);
@@ -134,7 +140,7 @@ void TaskProcess::run_task(const FrameHeader& task, std::string_view call, bool 
     }
     TaskContext context(id, header_.position, header_.progress, stop_);
     Sink sink(*this, task);
-    reinterpret_cast<RemoteFunction>(task.function)(context, call, sink);
+    function_of(task)(context, call, sink);
   });
   if (error) fail(task, *error);
   stop_.task_ended();
