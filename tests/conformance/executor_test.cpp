@@ -168,15 +168,18 @@ TEST_P(SubmitAndMap, DroppingItCancelsTheRest) {
   }
 }
 
-/// 0, 1, 2, ... for ever; says how many were taken.
-struct Endless {
+/// make(0), make(1), make(2), ... for ever; says how many were taken.
+template <auto make>
+struct EndlessOf {
   int* taken;
   struct iterator {
-    using value_type = int;
+    using value_type = decltype(make(0));
     using difference_type = std::ptrdiff_t;
     int* taken;
-    int operator*() const { return *taken; }
+    int at = 0;
+    value_type operator*() const { return make(at); }
     iterator& operator++() {
+      ++at;
       ++*taken;
       return *this;
     }
@@ -191,6 +194,8 @@ struct Endless {
   std::default_sentinel_t end() const { return {}; }
 };
 
+using Endless = EndlessOf<[](int number) { return number; }>;
+
 TEST_P(SubmitAndMap, TakesAnEndlessInputLazily) {
   covers({15, 17});
   int taken = 0;
@@ -202,6 +207,56 @@ TEST_P(SubmitAndMap, TakesAnEndlessInputLazily) {
     if ((seen += each) == 100) break;
   }
   EXPECT_LE(taken, 110);
+}
+
+TEST_P(SubmitAndMap, TakesFewInputsUntilTheFirstResultIsKnown) {
+  covers({15});
+  int taken = 0;
+  auto results = executor->map(twice, Endless{&taken});
+  EXPECT_EQ(taken, 1024);
+  auto at = results.begin();
+  EXPECT_EQ(*at, 0);
+  ++at;
+  EXPECT_GT(taken, 1024 + 1) << "more than was given";
+}
+
+constexpr std::int64_t megabyte = 1'000'000;
+
+std::size_t size_of(const std::string& text) { return text.size(); }
+std::string megabyte_of(int number) {
+  return std::string(megabyte, static_cast<char>('a' + number % 26));
+}
+
+TEST_P(SubmitAndMap, TakesNoMoreThanMemoryAllows) {
+  covers({15});
+  int taken = 0;
+  auto sizes = executor->map(size_of, EndlessOf<megabyte_of>{&taken},
+                             {.chunk_size = 1, .buffer_bytes = 10 * megabyte});
+  EXPECT_EQ(taken, 10);
+  int seen = 0;
+  for (const std::size_t each : sizes) {
+    EXPECT_EQ(each, 1'000'000U);
+    if (++seen == 20) break;
+  }
+  EXPECT_LE(taken, 20 + 10);
+
+  taken = seen = 0;
+  auto texts = executor->map(megabyte_of, Endless{&taken},
+                             {.chunk_size = 1, .buffer_size = 30, .buffer_bytes = 10 * megabyte});
+  EXPECT_EQ(taken, 30) << "nothing is known of the results";
+  for (const std::string& each : texts) {
+    ASSERT_TRUE(each == megabyte_of(seen)) << seen;
+    if (++seen == 60) break;
+  }
+  EXPECT_LE(taken, 60 + 11);
+}
+
+TEST_P(SubmitAndMap, TakesWhatIsLargerThanItsMemoryOneByOne) {
+  covers({15});
+  const std::vector<std::string> inputs(5, std::string(100'000, 'x'));
+  const auto sizes = collected(executor->map(size_of, inputs, {.buffer_bytes = 1}));
+  EXPECT_EQ(sizes, std::vector<std::size_t>(5, 100'000));
+  EXPECT_THROW(static_cast<void>(executor->map(size_of, inputs, {.buffer_bytes = 0})), Error);
 }
 
 TEST_P(SubmitAndMap, OfNothingGivesNothing) {

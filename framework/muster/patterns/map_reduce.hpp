@@ -79,8 +79,10 @@ Value map_reduce(Executor& executor, Inputs&& inputs, Map map, Associative<Reduc
   static_assert(std::convertible_to<std::invoke_result_t<Reduce&, Value, Value>, Value>,
                 "map_reduce: what reduce returns does not convert to the type of init");
   detail::ReduceSizer sizer(options, executor.max_workers());
-  const MapOptions by_chunk{
-      .timeout = options.timeout, .chunk_size = 1, .buffer_size = sizer.chunks_max()};
+  const MapOptions by_chunk{.timeout = options.timeout,
+                            .chunk_size = 1,
+                            .buffer_size = sizer.chunks_max(),
+                            .buffer_bytes = options.buffer_bytes};
   auto results =
       executor.map(detail::ReduceChunk<Map, Reduce, Value, Input>{std::move(map), reduce.function},
                    detail::InputChunks<Inputs>(std::forward<Inputs>(inputs), sizer), by_chunk);
