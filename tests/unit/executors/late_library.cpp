@@ -3,7 +3,7 @@
 
 extern "C" [[gnu::visibility("default")]] int add_one_late(int number) { return number + 1; }
 
-extern "C" [[gnu::visibility("default")]] muster::Future<int> submit_from_late_library(
-    muster::Executor& pool) {
-  return pool.submit([](int number) { return number + 2; }, 1);
+extern "C" [[gnu::visibility("default")]] void submit_from_late_library(
+    muster::Executor& pool, muster::Future<int>& future) {
+  future = pool.submit([](int number) { return number + 2; }, 1);
 }

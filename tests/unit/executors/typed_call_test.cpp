@@ -117,10 +117,12 @@ TEST_F(TypedCallTest, FunctionsOfALibraryLoadedLaterAreRefused) {
       ::dlopen(MUSTER_LATE_LIBRARY, RTLD_NOW | RTLD_LOCAL), &::dlclose);
   ASSERT_NE(library, nullptr) << ::dlerror();
   const auto add_one = reinterpret_cast<int (*)(int)>(::dlsym(library.get(), "add_one_late"));
-  const auto submit = reinterpret_cast<Future<int> (*)(Executor&)>(
+  const auto submit = reinterpret_cast<void (*)(Executor&, Future<int>&)>(
       ::dlsym(library.get(), "submit_from_late_library"));
   ProcessPoolExecutor pool({.max_workers = 1});
-  for (const auto& future : {pool.submit(add_one, 1), submit(pool)}) {
+  Future<int> from_library;
+  submit(pool, from_library);
+  for (const auto& future : {pool.submit(add_one, 1), from_library}) {
     try {
       future.result();
       ADD_FAILURE() << "it was called";
