@@ -104,6 +104,54 @@ TEST_F(Crashes, OfEveryKindCostOneTaskAndAreNamed) {
             std::string::npos);
 }
 
+int crash_at_fours(int number) {
+  if (number % 4 == 0) ::_exit(0);
+  return number;
+}
+
+TEST_F(Crashes, InAMapCostTheirChunkAndNoInputIsLost) {
+  covers({6, 7, 105});
+  constexpr int count = 48;
+  for (const int chunk : {1, 3}) {
+    for (const int buffer : {6, 24}) {
+      auto results =
+          pool.map(crash_at_fours, numbers(count), {.chunk_size = chunk, .buffer_size = buffer});
+      int position = 0;
+      for (auto at = results.begin(); at != results.end(); ++at, ++position) {
+        const int last = position - position % chunk + chunk - 1;
+        const bool dies = last % 4 < chunk;  // one of the chunk is a multiple of 4
+        try {
+          EXPECT_EQ(*at, position);
+          EXPECT_FALSE(dies) << position;
+        } catch (const WorkerDiedError&) {
+          EXPECT_TRUE(dies) << position;
+        }
+      }
+      EXPECT_EQ(position, count) << chunk << ", " << buffer;
+    }
+  }
+}
+
+Faulty faulty_at_one(int number) { return {number == 1 ? Fault::throws_in_save : Fault::none}; }
+
+TEST_F(Crashes, AMapsResultThatCannotBeEncodedFailsAlone) {
+  covers({109});
+  auto results = pool.map(faulty_at_one, numbers(3), {.chunk_size = 3});
+  int good = 0;
+  int bad = 0;
+  for (auto at = results.begin(); at != results.end(); ++at) {
+    try {
+      EXPECT_EQ((*at).fault, Fault::none);
+      ++good;
+    } catch (const std::exception& error) {
+      EXPECT_NE(std::string(error.what()).find("cannot be saved"), std::string::npos);
+      ++bad;
+    }
+  }
+  EXPECT_EQ(good, 2);
+  EXPECT_EQ(bad, 1);
+}
+
 TEST_F(Crashes, WhatCannotBeEncodedFailsAlone) {
   covers({103, 109});
   const auto argument = in_company(fault_of, Faulty{Fault::throws_in_save});

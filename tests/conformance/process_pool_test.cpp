@@ -25,9 +25,9 @@ namespace {
 using namespace std::chrono_literals;
 using test::code_of;
 using test::death_of;
+using test::is_gone;
 using test::quiet;
 using test::sole_worker;
-using test::is_gone;
 
 class Processes : public ProcessesContract {};
 

@@ -36,8 +36,7 @@ std::filesystem::path own_group(bool& is_v2) {
 }  // namespace
 
 MemoryGroup::MemoryGroup(std::uint64_t bytes_max)
-    : parent_(own_group(is_v2_)),
-      group_(parent_ / ("muster-test-" + std::to_string(::getpid()))) {
+    : parent_(own_group(is_v2_)), group_(parent_ / ("muster-test-" + std::to_string(::getpid()))) {
   std::error_code failed;
   if (!std::filesystem::create_directory(group_, failed)) return;
   const std::string limit = std::to_string(bytes_max);

@@ -48,9 +48,7 @@ class RemoteInvocation {
       constexpr std::size_t size = (sizeof(F) + ... + sizeof(A));
       constexpr bool is_flat =
           size <= EncodedCall::borrowed_bytes_min && (ArgumentCodec<A>::is_flat_argument && ...);
-      return {.function = &run,
-              .is_flat = is_flat,
-              .takes_stop_token = TakesStopToken<F, A...>};
+      return {.function = &run, .is_flat = is_flat, .takes_stop_token = TakesStopToken<F, A...>};
     } else if constexpr (!function_is_sendable) {
       return {.refusal = "its function holds more than plain bytes"};
     } else if constexpr (!arguments_are_sendable) {

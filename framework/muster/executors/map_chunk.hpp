@@ -114,12 +114,20 @@ struct ResultCodec<MapChunk<R>> {
     writer.fixed(chunk.elapsed.count());
     writer.fixed<std::uint64_t>(chunk.items.size());
     for (const MapItem<R>& each : chunk.items) {
-      writer.fixed(each.index() == 0);
+      std::optional<Bytes> error;
+      const std::size_t before = bytes.size();
       if (each.index() == 0) {
-        encode_message(bytes, std::get<0>(each));
+        error = encode_error_of([&] {
+          writer.fixed(true);
+          encode_message(bytes, std::get<0>(each));
+        });
       } else {
-        writer.string(description_of(std::get<1>(each)));
+        error = description_of(std::get<1>(each));
       }
+      if (!error) continue;
+      bytes.resize(before);
+      writer.fixed(false);
+      writer.string(*error);
     }
     out.send(bytes);
   }

@@ -22,7 +22,8 @@ namespace muster {
 /// through once. Used by one thread.
 ///
 /// Dereferencing gives the result, or throws what the function threw for that input; incrementing
-/// after that goes on with the next one. Results are not held longer than they are looked at. When
+/// after that goes on with the next one. What ends a task as a whole (its process died) is thrown
+/// for each of its inputs. Results are not held longer than they are looked at. When
 /// this is destroyed, what has not started is cancelled; detach() lets it run. The executor must
 /// outlive the iteration.
 template <class F, class R, class... Ranges>
@@ -149,8 +150,15 @@ class [[nodiscard]] MapResults {
       }
       Flying first = std::move(flying.front());
       flying.pop_front();
-      current = first.future.take();
-      sizer.measured(first.inputs, current.elapsed);
+      try {
+        current = first.future.take();
+        sizer.measured(first.inputs, current.elapsed);
+      } catch (...) {
+        // Of the task as a whole: its process died, say. That is what became of each of its inputs.
+        while (current.items.size() < first.inputs) {
+          current.items.emplace_back(std::in_place_index<1>, std::current_exception());
+        }
+      }
       buffer.arrived(first.inputs, first.input_bytes, held_bytes(current));
     }
 

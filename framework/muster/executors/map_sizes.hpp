@@ -22,8 +22,8 @@ struct MapOptions {
   /// None: 16,384, but 1,024 until the first result has shown its size.
   std::optional<int> buffer_size = std::nullopt;
   /// What those inputs and their results may take in memory, about, in bytes. What strings and
-  /// vectors hold is counted, what pointers lead to is not; results still to come are taken to be as
-  /// large as those before them. The inputs of one task are taken in any case. None: 256 MiB.
+  /// vectors hold is counted, what pointers lead to is not; results still to come are taken to be
+  /// as large as those before them. The inputs of one task are taken in any case. None: 256 MiB.
   std::optional<std::int64_t> buffer_bytes = std::nullopt;
 };
 

@@ -23,9 +23,8 @@ Bytes devour(TaskContext&, std::string_view last) {
   if (++shared().runs >= std::stoul(std::string(last))) return "enough";
   constexpr std::size_t piece = std::size_t{16} << 20U;
   for (std::size_t taken = 0; taken < 4 * group_bytes; taken += piece) {
-    void* memory =
-        ::mmap(nullptr, piece, PROT_READ | PROT_WRITE,
-               MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    void* memory = ::mmap(nullptr, piece, PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
     if (memory == MAP_FAILED) return "refused";
   }
   return "not killed";
