@@ -113,21 +113,19 @@ struct ResultCodec<MapChunk<R>> {
     ByteWriter writer(bytes);
     writer.fixed(chunk.elapsed.count());
     writer.fixed<std::uint64_t>(chunk.items.size());
-    for (const MapItem<R>& each : chunk.items) {
-      std::optional<Bytes> error;
-      const std::size_t before = bytes.size();
-      if (each.index() == 0) {
-        error = encode_error_of([&] {
-          writer.fixed(true);
-          encode_message(bytes, std::get<0>(each));
-        });
-      } else {
-        error = description_of(std::get<1>(each));
+    std::size_t next = 0;
+    std::size_t sound = bytes.size();  // without the one that cannot be encoded
+    auto encode_rest = [&] {
+      for (; next < chunk.items.size(); ++next) {
+        sound = bytes.size();
+        encode(bytes, chunk.items[next]);
       }
-      if (!error) continue;
-      bytes.resize(before);
+    };
+    while (const std::optional<Bytes> error = encode_error_of(encode_rest)) {
+      bytes.resize(sound);
       writer.fixed(false);
       writer.string(*error);
+      ++next;
     }
     out.send(bytes);
   }
@@ -150,6 +148,16 @@ struct ResultCodec<MapChunk<R>> {
   }
 
  private:
+  static void encode(Bytes& bytes, const MapItem<R>& item) {
+    ByteWriter writer(bytes);
+    writer.fixed(item.index() == 0);
+    if (item.index() == 0) {
+      encode_message(bytes, std::get<0>(item));
+    } else {
+      writer.string(description_of(std::get<1>(item)));
+    }
+  }
+
   static Bytes description_of(const std::exception_ptr& error) {
     try {
       std::rethrow_exception(error);

@@ -42,10 +42,8 @@ void ChunkSizer::measured(std::size_t inputs, Duration elapsed) noexcept {
 
 MapBuffer::MapBuffer(const MapOptions& options)
     : inputs_max_(inputs_max(options)),
-      inputs_limit_(inputs_max_),
-      bytes_max_(positive(options.buffer_bytes.value_or(buffer_bytes_default), "buffer_bytes")) {
-  if (!options.buffer_size) inputs_max_ = std::min(inputs_max_, buffer_first);
-}
+      allowed_(options.buffer_size ? inputs_max_ : std::min(inputs_max_, buffer_first)),
+      bytes_max_(positive(options.buffer_bytes.value_or(buffer_bytes_default), "buffer_bytes")) {}
 
 bool MapBuffer::has_memory(std::size_t bytes) const noexcept {
   if (flying_ == 0 && bytes == 0) return true;
@@ -63,8 +61,9 @@ void MapBuffer::arrived(std::size_t inputs, std::size_t bytes, std::size_t resul
   flying_ -= inputs;
   flying_bytes_ -= bytes;
   arrived_bytes_ = result_bytes;
-  bytes_of_result_ = result_bytes / inputs;
-  inputs_max_ = inputs_limit_;
+  // An error among large results does not make the next ones small.
+  bytes_of_result_ = std::max(result_bytes / inputs, bytes_of_result_ - bytes_of_result_ / 8);
+  allowed_ = inputs_max_;
 }
 
 }  // namespace muster::detail

@@ -69,7 +69,7 @@ class MapBuffer {
   explicit MapBuffer(const MapOptions& options);  ///< throws Error(usage)
 
   /// Inputs that may be taken now, if they are not too large.
-  std::size_t room() const noexcept { return inputs_max_ - std::min(inputs_max_, taken_); }
+  std::size_t room() const noexcept { return allowed_ - std::min(allowed_, taken_); }
   /// Whether there is memory for more than the `bytes` of the inputs of a task that is being made.
   bool has_memory(std::size_t bytes) const noexcept;
 
@@ -81,13 +81,13 @@ class MapBuffer {
 
  private:
   std::size_t inputs_max_;
-  std::size_t inputs_limit_;  // once the size of a result is known
+  std::size_t allowed_;  // of them: fewer until the size of a result is known
   std::size_t bytes_max_;
   std::size_t taken_ = 0;  // inputs whose results were not given
   std::size_t flying_ = 0;
   std::size_t flying_bytes_ = 0;
   std::size_t arrived_bytes_ = 0;
-  std::size_t bytes_of_result_ = 0;
+  std::size_t bytes_of_result_ = 0;  // the largest of late
 };
 
 }  // namespace detail
