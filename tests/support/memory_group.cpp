@@ -4,6 +4,7 @@
 #include <string>
 #include <system_error>
 
+#include <gtest/gtest.h>
 #include <unistd.h>
 
 #include "shared_memory.hpp"
@@ -50,11 +51,12 @@ MemoryGroup::MemoryGroup(std::uint64_t bytes_max)
 MemoryGroup::~MemoryGroup() {
   if (joined_) write(parent_ / "cgroup.procs", "0");
   // Children that have just ended may still be counted in it.
-  eventually([this] {
+  const bool removed = eventually([this] {
     std::error_code failed;
     std::filesystem::remove(group_, failed);
     return !failed;
   });
+  EXPECT_TRUE(removed) << group_ << " still has processes";
 }
 
 std::uint64_t MemoryGroup::kills() const {

@@ -1,6 +1,5 @@
 // Processes that the kernel itself kills because their control group has no memory left.
 #include <csignal>
-#include <cstdio>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -48,9 +47,7 @@ std::vector<Future<Bytes>> submit_counted(ProcessPoolExecutor& pool, int first) 
 }
 
 void be_killed_for_memory() {
-  ProcessPoolOptions options{.max_workers = 2, .prefetch = 4};
-  options.on_output = [](std::string_view) {};
-  ProcessPoolExecutor pool(options);
+  ProcessPoolExecutor pool(quiet(2, 4));
   TaskOptions twice_more;
   twice_more.retries = {.worker_lost = 0, .out_of_memory = 2};
 
