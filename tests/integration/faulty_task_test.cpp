@@ -51,7 +51,7 @@ TEST_F(FaultyTask, ACrashInASecondFileAndALaterChunkNamesThem) {
 }
 
 TEST_F(FaultyTask, ASilentExitIsACrash) {
-  expect_fails("exit", {"failed 3 times", "exited with code 0 while it ran the task"});
+  expect_fails("exit", {"failed 3 times", "exited with code 0 while it ran task"});
 }
 
 // Of several chunks that fail at about the same time, the one that is named is the one described.

@@ -17,22 +17,23 @@ std::string milliseconds(Duration time) {
 }
 
 std::exception_ptr late_start(const TaskExtras& extras) {
-  return std::make_exception_ptr(
-      DeadlineError("the task was not started within its queue_timeout "
-                    "of " +
-                    milliseconds(*extras.options.queue_timeout)));
+  return std::make_exception_ptr(DeadlineError(extras.called() +
+                                               " was not started within its queue_timeout "
+                                               "of " +
+                                               milliseconds(*extras.options.queue_timeout)));
 }
 
 std::exception_ptr late_end(const TaskExtras& extras) {
   return std::make_exception_ptr(DeadlineError(
       extras.deadline_is_inherited
-          ? std::string("the task was not done by the deadline of the task that submitted it")
-          : "the task was not done within its total_timeout of " +
+          ? extras.called() + " was not done by the deadline of the task that submitted it"
+          : extras.called() + " was not done within its total_timeout of " +
                 milliseconds(*extras.options.total_timeout)));
 }
 
 std::exception_ptr long_run(const TaskExtras& extras) {
-  return std::make_exception_ptr(DeadlineError("the task ran for longer than its run_timeout of " +
+  return std::make_exception_ptr(DeadlineError(extras.called() +
+                                               " ran for longer than its run_timeout of " +
                                                milliseconds(*extras.options.run_timeout)));
 }
 

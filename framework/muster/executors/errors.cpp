@@ -18,7 +18,9 @@ std::string describe(const WorkerDeath& death) {
   } else {
     text += " exited with code " + std::to_string(death.exit_code);
   }
-  text += " while it ran the task; it used at most " + format_bytes(death.max_rss_bytes);
+  text += " while it ran task " + std::to_string(death.task);
+  if (!death.task_name.empty()) text += " ('" + death.task_name + "')";
+  text += "; it used at most " + format_bytes(death.max_rss_bytes);
   if (death.position != 0) text += "; position " + std::to_string(death.position);
   if (!death.stderr_tail.empty()) text += "; its last output:\n" + death.stderr_tail;
   return text;

@@ -91,6 +91,8 @@ class RemoteError : public Error, public RemoteFacts {
 
 /// How a task process ended. Exactly one of `signal` and `exit_code` is meaningful.
 struct WorkerDeath {
+  std::uint64_t task = 0;            ///< its number: TaskContext::task() was that
+  std::string task_name = {};        ///< TaskOptions::name
   pid_t pid = 0;                     ///< of the process that ended
   int signal = 0;                    ///< 0: it ended by itself, with exit_code
   int exit_code = 0;                 ///< 0 too is a death: the task had not returned

@@ -24,7 +24,7 @@ void set_options(TaskBase& task, const TaskOptions& options) {
   task.priority = options.priority;
   const bool needs_more = options.queue_timeout || options.run_timeout || options.total_timeout ||
                           options.retries.worker_lost != 0 || options.retries.out_of_memory != 0 ||
-                          options.fresh_process;
+                          options.fresh_process || !options.name.empty();
   if (!needs_more) {
     inherit_deadline(task);
     return;

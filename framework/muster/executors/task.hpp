@@ -5,6 +5,7 @@
 #include <exception>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include <muster/base/bytes.hpp>
@@ -75,6 +76,10 @@ class TaskWatch {
 
 /// What few tasks have, in memory of its own.
 struct TaskExtras {
+  std::string called() const {
+    return options.name.empty() ? "the task" : "task '" + options.name + "'";
+  }
+
   TaskOptions options;
   std::unique_ptr<TaskWatch> watches;  ///< the innermost, that is the last added, first
   std::optional<EncodedCall> call;     ///< process pool: the call as it is sent, if it is not flat

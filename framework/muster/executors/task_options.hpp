@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 
 #include <muster/base/clock.hpp>
 
@@ -19,6 +20,8 @@ struct TaskOptions {
   /// Higher runs earlier: a task overtakes at most 1,000 tasks for each step by which its priority
   /// is higher than theirs, so that none waits for ever (aging).
   int priority = 0;
+
+  std::string name = {};  ///< what errors call the task; the executor's number for it if empty
 
   /// From its submission until its function is entered. Over it, it never runs.
   std::optional<Duration> queue_timeout = std::nullopt;

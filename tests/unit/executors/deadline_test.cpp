@@ -47,6 +47,9 @@ TEST(Deadlines, ATaskThatWaitsTooLongForAThreadNeverRuns) {
   std::atomic<int> ran = 0;
   const Future<void> late = pool.submit({.queue_timeout = 1ms}, [&] { ++ran; });
   EXPECT_EQ(deadline_message(late), "the task was not started within its queue_timeout of 1 ms");
+  const Future<void> named = pool.submit({.name = "resize", .queue_timeout = 1ms}, [&] { ++ran; });
+  EXPECT_EQ(deadline_message(named),
+            "task 'resize' was not started within its queue_timeout of 1 ms");
   gate.open();
   pool.shutdown();
   EXPECT_EQ(ran, 0);

@@ -72,8 +72,10 @@ TEST_F(DeathTest, IsReportedWithItsCause) {
 
 TEST_F(DeathTest, CarriesWhatIsKnown) {
   ProcessPoolExecutor pool(quiet(1));
-  const Future<Bytes> future = pool.submit_raw(&die, "segv");
+  const Future<Bytes> future = pool.submit_raw(&die, "segv", {.name = "doomed"});
   const WorkerDeath death = death_of(future);
+  EXPECT_EQ(death.task_name, "doomed");
+  EXPECT_EQ(death.task, 1U) << "the first of the pool";
   EXPECT_GT(death.pid, 0);
   EXPECT_GT(death.max_rss_bytes, 100'000U);
   EXPECT_EQ(death.position, 1234U);
@@ -83,6 +85,7 @@ TEST_F(DeathTest, CarriesWhatIsKnown) {
   } catch (const WorkerDiedError& error) {
     const std::string what = error.what();
     EXPECT_NE(what.find("signal 11 (SIGSEGV)"), std::string::npos) << what;
+    EXPECT_NE(what.find("while it ran task 1 ('doomed')"), std::string::npos) << what;
     EXPECT_NE(what.find("about to die by segv"), std::string::npos) << what;
   }
 }

@@ -59,6 +59,8 @@ void PoolCore::charge(ChildHandle& child, const SpawnMessage& exit, bool& starte
       requeue(std::move(each->task));
     } else {
       WorkerDeath death = child.describe_death(exit);
+      death.task = each->number;
+      death.task_name = extras.options.name;
       death.out_of_memory = for_memory;
       death.deaths = extras.deaths + extras.memory_deaths;
       fail(std::move(each->task), std::make_exception_ptr(WorkerDiedError(std::move(death))));
@@ -159,7 +161,8 @@ void PoolCore::end_overdue() {
     child->kill();
     fail(TaskPtr::share(*task),
          std::make_exception_ptr(DeadlineError(fmt::format(
-             "the task ran for longer than its run_timeout of {} ms, and its process was killed",
+             "{} ran for longer than its run_timeout of {} ms, and its process was killed",
+             task->extras().called(),
              std::chrono::duration_cast<std::chrono::milliseconds>(limit).count()))));
     return true;
   });

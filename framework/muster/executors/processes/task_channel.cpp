@@ -213,7 +213,7 @@ std::vector<InFlight> TaskChannel::take_all() {
   out.reserve(used.size());
   for (const std::uint32_t slot : used) {
     const bool did_start = slots_[slot].task && started(*slots_[slot].task);
-    out.push_back({std::move(slots_[slot].task), did_start});
+    out.push_back({std::move(slots_[slot].task), slots_[slot].number, did_start});
     free_slot(slot);
   }
   outbox_.clear();

@@ -25,7 +25,8 @@ struct Reply {
 
 /// A task that was sent and has not been answered, or whose end has not been learnt.
 struct InFlight {
-  TaskPtr task;          // empty if it was taken back
+  TaskPtr task;  // empty if it was taken back
+  std::uint64_t number = 0;
   bool started = false;  // of a task that is here
 };
 
