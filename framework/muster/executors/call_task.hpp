@@ -95,10 +95,10 @@ class RemoteInvocation {
   }
 };
 
-/// Does nothing for calls that can be sent to another process; the others do not compile, and the
+/// Does nothing for a function that can be sent to another process; others do not compile, and the
 /// message says why and what to do.
-template <class F, class... A>
-constexpr void assert_sendable_call() {
+template <class F>
+constexpr void assert_sendable_function() {
   static_assert(!std::is_pointer_v<F> || std::is_function_v<std::remove_pointer_t<F>>,
                 "a pointer to a function object means nothing in another process");
   static_assert(is_sendable_function<F> || std::is_pointer_v<F>,
@@ -106,6 +106,12 @@ constexpr void assert_sendable_call() {
                 "bytes (a std::function, or a lambda that captures a string, a vector, a smart "
                 "pointer): give a plain function, or capture nothing and pass what it needs as "
                 "arguments");
+}
+
+/// The same for a function with its arguments and its result.
+template <class F, class... A>
+constexpr void assert_sendable_call() {
+  assert_sendable_function<F>();
   [[maybe_unused]] const auto check_argument = []<class T>(std::type_identity<T>) {
     if constexpr (is_const_reference<T>) {
       assert_sendable<std::remove_const_t<typename T::type>>();
@@ -115,6 +121,16 @@ constexpr void assert_sendable_call() {
   };
   (check_argument(std::type_identity<A>()), ...);
   using Result = TaskResultType<F, A...>;
+  if constexpr (!ResultCodec<Result>::is_sendable) assert_sendable<Result>();
+}
+
+/// The same for a function that is mapped over inputs, of which many travel at once: a text pointer
+/// among them would arrive as it is.
+template <class F, class... Inputs>
+constexpr void assert_sendable_map() {
+  assert_sendable_function<F>();
+  (assert_sendable<Inputs>(), ...);
+  using Result = std::decay_t<std::invoke_result_t<F&, Inputs...>>;
   if constexpr (!ResultCodec<Result>::is_sendable) assert_sendable<Result>();
 }
 

@@ -18,10 +18,10 @@
 #include <muster/executors/call_codec.hpp>
 #include <muster/executors/call_task.hpp>
 #include <muster/executors/errors.hpp>
-#include <muster/executors/executor.hpp>
 #include <muster/executors/init.hpp>
 #include <muster/executors/on_full.hpp>
 #include <muster/executors/process_limits.hpp>
+#include <muster/executors/sending_executor.hpp>
 #include <muster/executors/task_context.hpp>
 #include <muster/futures/future.hpp>
 
@@ -112,9 +112,10 @@ struct TaskProgress {
 ///
 /// What can be sent: functions that are plain bytes (function pointers, lambdas whose captures are
 /// numbers, enums and structs of them), arguments and results that are Sendable (see
-/// docs/sending.md) or text pointers (the text is sent). submit() and map() refuse everything else
-/// when compiled; through Executor& they throw Error(usage). Functions and globals are those of the
-/// program at init(): later changes are not seen, and libraries loaded later are not there.
+/// docs/sending.md) or text pointers (the text is sent). submit(), map(), map_reduce() and
+/// Pipeline::stage() refuse everything else when compiled; through Executor& it throws
+/// Error(usage). Functions and globals are those of the program at init(): later changes are not
+/// seen, and libraries loaded later are not there.
 ///
 /// Rules, and why:
 /// - Processes start when there is work and no idle one, never more than max_workers, and are
@@ -134,28 +135,16 @@ struct TaskProgress {
 /// - Futures outlive the pool; no one waits for ever, as every task ends with an outcome.
 ///
 /// Thread-safe. Callbacks of futures and on_output run in the pool's thread, with no lock held;
-/// they may use the pool, but neither destroy it nor wait for its tasks.
-class ProcessPoolExecutor final : public Executor {
+/// they may use the pool, but neither destroy it nor wait for its tasks, which only this thread
+/// brings to an end: such a wait throws DeadlockError, unless it has a timeout or is for the first
+/// of several. In a forked child the pool is of no use: submit() and most other members throw
+/// Error(usage), cancel() returns false, and the destructor does nothing.
+class ProcessPoolExecutor final : public SendingExecutor {
  public:
   /// Calls init() if the program has not. Throws Error(usage) for impossible options or in a task
   /// process, and BrokenExecutor if the zygote has died.
   explicit ProcessPoolExecutor(ProcessPoolOptions options = {});
   ~ProcessPoolExecutor() override;  ///< shutdown(true)
-
-  /// As Executor says; what cannot be sent does not compile.
-  template <class F, class... A>
-  requires detail::Submittable<F, A...>
-  auto submit(F&& function, A&&... arguments) {
-    detail::assert_sendable_call<std::decay_t<F>, std::decay_t<A>...>();
-    return Executor::submit(std::forward<F>(function), std::forward<A>(arguments)...);
-  }
-  /// The same with a priority, time limits or retries.
-  template <class F, class... A>
-  requires detail::Submittable<F, A...>
-  auto submit(const TaskOptions& options, F&& function, A&&... arguments) {
-    detail::assert_sendable_call<std::decay_t<F>, std::decay_t<A>...>();
-    return Executor::submit(options, std::forward<F>(function), std::forward<A>(arguments)...);
-  }
 
   /// `function` must lie in the program or in a library loaded before init(). Never blocks. Throws
   /// as submit() does.

@@ -41,8 +41,9 @@ Associative<F> associative(F function) {
 ///
 /// Thread-safe, as far as the inputs are. `map` is copied into every task, and nothing in a task
 /// refers to the caller, so it may be used with any executor, of processes too.
-template <std::ranges::input_range Inputs, class Map, class Reduce, class Value>
-Value map_reduce(Executor& executor, Inputs&& inputs, Map map, Reduce reduce, Value init,
+template <std::derived_from<Executor> E, std::ranges::input_range Inputs, class Map, class Reduce,
+          class Value>
+Value map_reduce(E& executor, Inputs&& inputs, Map map, Reduce reduce, Value init,
                  const MapOptions& options = {}) {
   using Input = std::ranges::range_value_t<Inputs>;
   static_assert(std::invocable<Map&, Input>, "map_reduce: map cannot be called with an input");
@@ -63,9 +64,10 @@ Value map_reduce(Executor& executor, Inputs&& inputs, Map map, Reduce reduce, Va
 /// inputs, and only one value a chunk travels back. Inside the tasks everything is of init's type:
 /// what map returns is converted to that, and reduce called with two of it. `init` takes part once.
 /// `reduce` too is copied into every task.
-template <std::ranges::input_range Inputs, class Map, class Reduce, class Value>
-Value map_reduce(Executor& executor, Inputs&& inputs, Map map, Associative<Reduce> reduce,
-                 Value init, const MapOptions& options = {}) {
+template <std::derived_from<Executor> E, std::ranges::input_range Inputs, class Map, class Reduce,
+          class Value>
+Value map_reduce(E& executor, Inputs&& inputs, Map map, Associative<Reduce> reduce, Value init,
+                 const MapOptions& options = {}) {
   using Input = std::ranges::range_value_t<Inputs>;
   static_assert(std::invocable<Map&, Input>, "map_reduce: map cannot be called with an input");
   using Mapped = std::decay_t<std::invoke_result_t<Map&, Input>>;

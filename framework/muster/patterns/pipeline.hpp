@@ -12,6 +12,7 @@
 #include <variant>
 
 #include <muster/executors/executor.hpp>
+#include <muster/executors/sending_executor.hpp>
 #include <muster/patterns/pipeline_options.hpp>
 #include <muster/patterns/pipeline_run.hpp>
 #include <muster/patterns/pipeline_stage.hpp>
@@ -153,8 +154,9 @@ class Pipeline {
   }
 
   /// This pipeline with one more stage. Throws Error(usage) for sizes below 1.
-  template <class F>
-  auto stage(Executor& executor, F function, StageOptions options = {}) const {
+  template <std::derived_from<Executor> E, class F>
+  auto stage(E& executor, F function, StageOptions options = {}) const {
+    if constexpr (std::derived_from<E, SendingExecutor>) detail::assert_sendable_call<F, Out>();
     using Result = typename detail::StageResult<F, Out>::type;
     auto stages = stages_;
     stages.push_back(std::make_shared<detail::TypedPipelineStage<F, Out, Result>>(
@@ -201,8 +203,8 @@ template <class In>
 class PipelineStart {
  public:
   /// A pipeline of one stage; see Pipeline::stage().
-  template <class F>
-  auto stage(Executor& executor, F function, StageOptions options = {}) const {
+  template <std::derived_from<Executor> E, class F>
+  auto stage(E& executor, F function, StageOptions options = {}) const {
     return Pipeline<In, In>(detail::PipelineStages())
         .stage(executor, std::move(function), std::move(options));
   }

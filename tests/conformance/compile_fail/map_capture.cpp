@@ -1,0 +1,12 @@
+// expect: this function cannot be sent to another process
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <muster/muster.hpp>
+
+void use(muster::ProcessPoolExecutor& pool, const std::string& text) {
+  pool.map([text](int n) { return text.size() + n; }, std::vector{1, 2});
+}
