@@ -11,6 +11,7 @@
 
 #include <muster/executors/call_task.hpp>
 #include <muster/executors/deadlines.hpp>
+#include <muster/executors/errors.hpp>
 #include <muster/executors/map_chunk.hpp>
 #include <muster/executors/map_sizes.hpp>
 #include <muster/executors/zipped_input.hpp>
@@ -49,7 +50,10 @@ class [[nodiscard]] MapResults {
   }
 
   /// What was submitted runs, though nobody will see its results; no more input is taken.
-  void detach() noexcept { impl_->flying.clear(); }
+  void detach() noexcept {
+    impl_->flying.clear();
+    impl_->refused.reset();
+  }
 
   class iterator {
    public:
@@ -87,6 +91,10 @@ class [[nodiscard]] MapResults {
     std::size_t inputs;
     std::size_t input_bytes;
   };
+  struct Unsent {
+    detail::TaskPtr task;
+    Flying chunk;
+  };
 
   struct Impl {
     template <class... Given>
@@ -104,6 +112,7 @@ class [[nodiscard]] MapResults {
     }
 
     void fill() {
+      if (refused && !send(*std::exchange(refused, std::nullopt))) return;
       while (buffer.room() != 0 && buffer.has_memory(0) && !source.at_end()) {
         const std::size_t size = std::min(sizer.chunk(), buffer.room());
         std::vector<Values> inputs;
@@ -117,10 +126,23 @@ class [[nodiscard]] MapResults {
         auto [task, future] =
             detail::make_task(detail::CallForEach<F, Values, R>{function}, std::move(inputs));
         detail::inherit_deadline(*task);
-        sink.execute(std::move(task));
         buffer.sent(count, bytes);
-        flying.push_back({std::move(future), count, bytes});
+        if (!send({std::move(task), {std::move(future), count, bytes}})) return;
       }
+    }
+
+    // False if the executor's queue is full. It may be so of tasks of this map: then the rest is
+    // sent when those are done.
+    bool send(Unsent unsent) {
+      try {
+        sink.execute(detail::TaskPtr::share(*unsent.task));
+      } catch (const QueueFullError&) {
+        refused = std::move(unsent);
+        if (flying.empty()) throw;
+        return false;
+      }
+      flying.push_back(std::move(unsent.chunk));
+      return true;
     }
 
     void advance() {
@@ -171,6 +193,7 @@ class [[nodiscard]] MapResults {
     void cancel_rest() {
       for (Flying& each : flying) each.future.cancel();
       flying.clear();
+      refused.reset();
     }
 
     static constexpr std::size_t refill_interval = 64;
@@ -182,6 +205,7 @@ class [[nodiscard]] MapResults {
     detail::MapBuffer buffer;
     std::optional<TimePoint> deadline;
     std::deque<Flying> flying;
+    std::optional<Unsent> refused;
     Chunk current;
     std::size_t at = 0;
     bool ended = false;

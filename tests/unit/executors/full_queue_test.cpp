@@ -1,6 +1,7 @@
 // Bounded queues, and drain().
 #include <atomic>
 #include <chrono>
+#include <numeric>
 #include <thread>
 #include <vector>
 
@@ -130,6 +131,35 @@ TEST(FullQueue, OfProcessesRaises) {
   busy.cancel();
   EXPECT_EQ(queued.result(), 1);
   EXPECT_THROW(ProcessPoolExecutor({.on_full = OnFull::run_in_caller}), Error);
+}
+
+// A map sends what the queue has room for, and the rest when its own tasks have left it.
+TEST(FullQueue, AMapGoesOnWhenThereIsRoom) {
+  ThreadPoolExecutor threads({.max_workers = 2, .queue_max = 3, .on_full = OnFull::raise});
+  ProcessPoolExecutor processes({.max_workers = 2, .queue_max = 3, .on_full = OnFull::raise});
+  const auto square = [](int n) { return n * n; };
+  std::vector<int> inputs(100);
+  std::iota(inputs.begin(), inputs.end(), 0);
+  for (Executor* each : {static_cast<Executor*>(&threads), static_cast<Executor*>(&processes)}) {
+    int expected = 0;
+    for (const int result : each->map(square, inputs, {.chunk_size = 1})) {
+      EXPECT_EQ(result, expected * expected);
+      ++expected;
+    }
+    EXPECT_EQ(expected, 100);
+  }
+}
+
+TEST(FullQueue, AMapThatFindsNoRoomAtAllThrows) {
+  Gate gate;
+  ThreadPoolExecutor pool({.max_workers = 1, .queue_max = 1, .on_full = OnFull::raise});
+  pool.submit([&] { gate.pass(); });
+  gate.await(1);
+  const Future<int> queued = pool.submit([] { return 1; });
+  EXPECT_THROW(static_cast<void>(pool.map([](int n) { return n; }, std::vector{1, 2})),
+               QueueFullError);
+  gate.open();
+  EXPECT_EQ(queued.result(60s), 1);
 }
 
 TEST(FullQueue, OfProcessesBlocks) {
