@@ -27,6 +27,8 @@ struct ZygoteLink {
   std::mutex mutex;
   pid_t pid = 0;
   pid_t owner = 0;  // who forked it: a later fork of the program inherits this link, not the zygote
+  unsigned connections = 0;
+  bool program_ends = false;
   UniqueFd control;
 };
 
@@ -58,13 +60,20 @@ void bury(ZygoteLink& link) {
   link.pid = 0;
 }
 
-// At the program's end: the kernel would end the zygote, too, but somebody has to reap it, and in a
-// container there may be nobody else who does.
-void end_zygote() {
-  ZygoteLink& link = zygote_link();
+// At the program's end, but not before the last pool has done its work. The kernel would end the
+// zygote, too, but somebody has to reap it, and in a container there may be nobody else who does.
+void end_zygote_if_unused(ZygoteLink& link) {
+  if (!link.program_ends || link.connections != 0) return;
   if (link.pid == 0 || link.owner != ::getpid()) return;
   ::kill(link.pid, SIGKILL);
   bury(link);
+}
+
+void at_exit() {
+  ZygoteLink& link = zygote_link();
+  const std::lock_guard lock(link.mutex);
+  link.program_ends = true;
+  end_zygote_if_unused(link);
 }
 
 std::size_t count_threads() {
@@ -88,6 +97,7 @@ void fork_zygote(ZygoteLink& link) {
     detail::zygote_main(std::move(theirs), parent);
   }
   ::setpgid(pid, pid);  // by both, so that neither has to wait for the other
+  if (link.owner != parent) link.connections = 0;  // those were of the process we are a fork of
   link.pid = pid;
   link.owner = parent;
   link.control = std::move(ours);
@@ -111,7 +121,7 @@ void init() {
   }
   bury(link);
   fork_zygote(link);
-  static const int registered = std::atexit(end_zygote);
+  static const int registered = std::atexit(at_exit);
   static_cast<void>(registered);  // if it failed, only the reaping is left to others
 }
 
@@ -119,7 +129,7 @@ bool in_task_process() noexcept { return detail::is_task_process(); }
 
 namespace detail {
 
-UniqueFd connect_to_zygote() {
+ZygoteConnection::ZygoteConnection() {
   ZygoteLink& link = zygote_link();
   const std::lock_guard lock(link.mutex);
   int ends[2];
@@ -135,7 +145,15 @@ UniqueFd connect_to_zygote() {
       send_message(link.control.get(), request, &sent_fd, 1) != SendOutcome::sent) {
     throw Error(ErrorCode::broken, "the zygote process, which makes task processes, is gone");
   }
-  return ours;
+  ++link.connections;
+  socket_ = std::move(ours);
+}
+
+ZygoteConnection::~ZygoteConnection() {
+  ZygoteLink& link = zygote_link();
+  const std::lock_guard lock(link.mutex);
+  --link.connections;
+  end_zygote_if_unused(link);
 }
 
 void bury_zygote() {

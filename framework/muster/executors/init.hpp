@@ -10,6 +10,8 @@ namespace muster {
 ///   in a fork, so that locks held by others would stay locked for ever. With more than one thread
 ///   it throws Error(usage). Everything a task needs (its function, globals) must be in the image
 ///   and set by then, since task processes see the program as it was at this call.
+/// - Not while objects with static storage are being initialised: those that come later are not
+///   there in task processes. So pools are made in main and later, wherever they are kept.
 /// - It must be called by the main thread, and that thread must not end before the program: the
 ///   kernel kills the zygote, and with it all task processes, when the thread that forked it ends.
 /// Calling it again does nothing while the zygote lives, and makes a new one if that has died.

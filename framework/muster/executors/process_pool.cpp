@@ -1,5 +1,7 @@
 #include <csignal>
+#include <memory>
 #include <utility>
+#include <vector>
 
 #include <muster/executors/process_pool.hpp>
 #include <muster/executors/processes/pool_core.hpp>
@@ -13,7 +15,13 @@ ProcessPoolExecutor::ProcessPoolExecutor(ProcessPoolOptions options) {
   core_->start();
 }
 
-ProcessPoolExecutor::~ProcessPoolExecutor() { core_->shutdown(true, false); }
+ProcessPoolExecutor::~ProcessPoolExecutor() {
+  core_->shutdown(true, false);
+  if (core_->is_here()) return;
+  // A forked child has no thread to join, and the task processes are not its own to end.
+  static auto& inherited = *new std::vector<std::shared_ptr<detail::PoolCore>>;
+  inherited.push_back(std::move(core_));
+}
 
 Future<Bytes> ProcessPoolExecutor::submit_raw(TaskFunction function, Bytes argument,
                                               const TaskOptions& options) {

@@ -39,11 +39,14 @@ struct ThreadPoolOptions {
 ///   longest (work stealing): for recursive work that keeps caches warm and queues short.
 /// - A task may wait for futures. One of its own pool that has not started is run right there;
 ///   otherwise the thread sleeps and another one is started in its place, up to 512 in all, so that
-///   nested waits cannot use the pool up. Waits in a circle throw DeadlockError.
+///   nested waits cannot use the pool up. Waits in a circle throw
+///   DeadlockError: those without a timeout, for one future or for all of several, that are results
+///   of tasks, of whatever thread pools. By way of then() or a promise they are not noticed.
 /// - cancel() of a running task triggers its std::stop_token, if it takes one.
 ///
 /// Thread-safe. Callbacks of futures run in the pool's threads. In a forked child the pool is of no
-/// use, and its destructor does nothing there.
+/// use: submit() and drain() throw Error(usage), and the destructor does nothing. The program ends
+/// if one of its own threads destroys it, as that would wait for itself.
 class ThreadPoolExecutor final : public Executor {
  public:
   /// Throws Error(usage) for more than 512 workers.

@@ -1,33 +1,21 @@
-#include <atomic>
 #include <csignal>
 #include <system_error>
 
 #include <pthread.h>
 
 #include <muster/base/error.hpp>
+#include <muster/base/forks.hpp>
 #include <muster/executors/timer.hpp>
 
 namespace muster::detail {
 namespace {
 
-std::atomic<Timer*> timer_of_this_process{nullptr};
+constinit PerProcess<Timer> timers;
 thread_local bool is_timer_thread = false;
-
-// In a forked child, which has neither the thread nor, perhaps, an unlocked mutex: whoever held it
-// is not there any more. What the old one holds is left alone.
-void forget_timer() noexcept { timer_of_this_process.store(nullptr, std::memory_order_relaxed); }
 
 }  // namespace
 
-Timer& Timer::of_this_process() {
-  Timer* timer = timer_of_this_process.load(std::memory_order_acquire);
-  if (timer != nullptr) return *timer;
-  static const int registered = ::pthread_atfork(nullptr, nullptr, &forget_timer);
-  if (registered != 0) throw system_error(registered, "cannot prepare a timer for forks");
-  auto made = std::make_unique<Timer>();
-  if (timer_of_this_process.compare_exchange_strong(timer, made.get())) timer = made.release();
-  return *timer;
-}
+Timer& Timer::of_this_process() { return timers.get(); }
 
 bool Timer::is_current_thread() noexcept { return is_timer_thread; }
 

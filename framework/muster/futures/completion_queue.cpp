@@ -25,7 +25,7 @@ void CompletionQueue::add(SharedStateBase& state) {
 std::optional<std::size_t> CompletionQueue::next(std::optional<TimePoint> deadline) {
   MUSTER_ASSERT(given_ < watches_.size());
   Watch* done = take_done();
-  if (done == nullptr && WaitHelper::of_this_thread() != nullptr) {
+  if (done == nullptr && !deadline && WaitHelper::of_this_thread() != nullptr) {
     run_one_here();
     done = take_done();
   }
@@ -50,7 +50,7 @@ CompletionQueue::Watch* CompletionQueue::take_done() {
 // False if the deadline is over and nothing is done.
 bool CompletionQueue::sleep(std::optional<TimePoint> deadline) {
   WaitHelper* const helper = WaitHelper::of_this_thread();
-  if (helper != nullptr) helper->before_wait(nullptr);
+  if (helper != nullptr) helper->before_wait({});
   std::unique_lock lock(mutex_);
   const auto any_done = [this] { return first_done_ != nullptr; };
   bool is_done = true;
@@ -64,7 +64,8 @@ bool CompletionQueue::sleep(std::optional<TimePoint> deadline) {
   return is_done;
 }
 
-// For a thread of a pool, whose tasks may be among them and may have no other thread to run.
+// For a thread of a pool, whose tasks may be among them and may have no other thread to run. Not if
+// there is a deadline: what is run here runs to its end.
 void CompletionQueue::run_one_here() {
   while (run_here_from_ < watches_.size()) {
     Watch& each = watches_[run_here_from_++];

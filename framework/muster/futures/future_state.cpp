@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cstdio>
+#include <list>
 
 #include <muster/base/adaptive_spin.hpp>
 #include <muster/base/assert.hpp>
@@ -57,6 +58,16 @@ void run_callback(CallbackBase& callback, SharedStateBase& state) noexcept {
   }
 }
 
+/// A callback that completes a future runs the callbacks of that, and so on: a long chain of them
+/// would use the stack up. From this depth on they are put aside, and run one after the other.
+constexpr unsigned callback_depth_max = 64;
+
+struct CallbackNesting {
+  unsigned depth = 0;
+  std::list<DoneCallbacks>* put_aside = nullptr;  // at the greatest depth
+};
+constinit thread_local CallbackNesting callback_nesting;
+
 /// A time to wait until; none if the wait is to have no end or one too far away to be represented.
 std::optional<TimePoint> deadline_after(std::optional<Duration> timeout) {
   if (!timeout) return std::nullopt;
@@ -88,6 +99,29 @@ DoneCallbacks& DoneCallbacks::operator=(DoneCallbacks&& other) noexcept {
 }
 
 void DoneCallbacks::run_all() noexcept {
+  CallbackNesting& nesting = callback_nesting;
+  if (nesting.put_aside != nullptr) {
+    nesting.put_aside->push_back(std::move(*this));
+    return;
+  }
+  ++nesting.depth;
+  if (nesting.depth < callback_depth_max) {
+    run_each();
+  } else {
+    std::list<DoneCallbacks> aside;
+    nesting.put_aside = &aside;
+    run_each();
+    while (!aside.empty()) {
+      DoneCallbacks next = std::move(aside.front());
+      aside.pop_front();
+      next.run_each();
+    }
+    nesting.put_aside = nullptr;
+  }
+  --nesting.depth;
+}
+
+void DoneCallbacks::run_each() noexcept {
   const auto callbacks = std::exchange(callbacks_, {});
   for (const auto& callback : callbacks) run_callback(*callback, *state_.get());
 }
@@ -320,10 +354,12 @@ bool SharedStateBase::await_long(std::optional<Duration> timeout) {
 }
 
 bool SharedStateBase::await_helping(std::optional<TimePoint> deadline) {
-  // Telling the pool costs a lock, and perhaps a thread is started: not for a short wait.
-  if (run_here() || spin_until_done()) return true;
+  // What runs here runs to its end, so not if there is a deadline. Telling the pool costs a lock,
+  // and perhaps a thread is started: not for a short wait.
+  if ((!deadline && run_here()) || spin_until_done()) return true;
   WaitHelper& helper = *WaitHelper::of_this_thread();
-  helper.before_wait(this);
+  SharedStateBase* const awaited = this;
+  helper.before_wait(deadline ? std::span<SharedStateBase* const>() : std::span(&awaited, 1));
   lend_thread(deadline);
   const bool is_done = sleep_until_done(deadline);
   helper.after_wait();

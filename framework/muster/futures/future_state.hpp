@@ -14,6 +14,7 @@
 #include <muster/base/clock.hpp>
 #include <muster/futures/cancel_ladder.hpp>
 #include <muster/futures/state_memory.hpp>
+#include <muster/futures/wait_helper.hpp>
 
 namespace muster {
 
@@ -77,22 +78,6 @@ class WorkControl {
 
 namespace detail {
 
-/// What a thread does instead of just sleeping when it waits for a future. A pool's threads each
-/// have one: if all of them slept until work was done that only they can do, it never would be.
-/// Used by the thread that installed it alone.
-class WaitHelper {
- public:
-  virtual ~WaitHelper() = default;
-
-  /// Called before the thread sleeps until `awaited` is done; null if it waits for several. Throws
-  /// DeadlockError if that can never be.
-  virtual void before_wait(SharedStateBase* awaited) = 0;
-  virtual void after_wait() noexcept = 0;
-
-  /// The one of the calling thread, null for most.
-  static WaitHelper*& of_this_thread() noexcept;
-};
-
 /// A reference-counted pointer to a shared state; the count lies in the state, so that a promise
 /// and its futures cost one allocation.
 template <class State>
@@ -155,6 +140,7 @@ class DoneCallbacks {
 
  private:
   void run_all() noexcept;
+  void run_each() noexcept;
 
   StatePtr<SharedStateBase> state_;
   std::vector<std::unique_ptr<CallbackBase>> callbacks_;

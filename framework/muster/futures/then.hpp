@@ -2,6 +2,7 @@
 
 #include <exception>
 #include <functional>
+#include <optional>
 #include <type_traits>
 #include <utility>
 
@@ -30,6 +31,60 @@ decltype(auto) call_with_result(F& function, const Future<T>& done) {
   }
 }
 
+/// What then() adds to a future. The function is destroyed before the new future is done, as a
+/// task's is: who waits for that may rely on what it held being released.
+template <class T, class F, class Result>
+class Continuation {
+ public:
+  Continuation(Promise<Result> promise, F function)
+      : promise_(std::move(promise)), function_(std::move(function)) {}
+
+  void operator()(const Future<T>& done) {
+    if (done.cancelled()) {
+      function_.reset();
+      promise_.set_cancelled().run();
+    } else if (promise_.set_running()) {  // unless the new one was cancelled
+      run(done);
+    }
+  }
+
+ private:
+  void run(const Future<T>& done) {
+    std::optional<StoredType<Result>> value;
+    std::exception_ptr error;
+    try {
+      if constexpr (std::is_void_v<Result>) {
+        call_with_result(*function_, done);
+        value.emplace();
+      } else {
+        value.emplace(call_with_result(*function_, done));
+      }
+    } catch (...) {
+      error = std::current_exception();
+    }
+    function_.reset();
+    if (error != nullptr) {
+      promise_.set_exception(std::move(error));
+    } else if constexpr (std::is_void_v<Result>) {
+      promise_.set_value();
+    } else {
+      set_value(*std::move(value));
+    }
+  }
+
+  template <class Value>
+  void set_value(Value&& value) {
+    try {
+      promise_.set_value(std::forward<Value>(value));
+    } catch (...) {  // by the value's move constructor
+      promise_.set_exception(std::current_exception());
+    }
+  }
+
+  Promise<Result> promise_;
+  std::optional<F> function_;
+};
+
 }  // namespace detail
 
 template <class T>
@@ -38,24 +93,7 @@ auto Future<T>::then(F function) const {
   using Result = typename detail::ThenResult<T, F>::type;
   Promise<Result> promise;
   Future<Result> next = promise.future();
-  add_done_callback([promise = std::move(promise),
-                     function = std::move(function)](const Future<T>& done) mutable {
-    if (done.cancelled()) {
-      promise.set_cancelled().run();
-      return;
-    }
-    if (!promise.set_running()) return;  // the new one was cancelled
-    try {
-      if constexpr (std::is_void_v<Result>) {
-        detail::call_with_result(function, done);
-        promise.set_value();
-      } else {
-        promise.set_value(detail::call_with_result(function, done));
-      }
-    } catch (...) {
-      promise.set_exception(std::current_exception());
-    }
-  });
+  add_done_callback(detail::Continuation<T, F, Result>(std::move(promise), std::move(function)));
   return next;
 }
 

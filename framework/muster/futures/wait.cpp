@@ -67,10 +67,13 @@ class Registration {
 };
 
 // For a thread of a pool, whose tasks may be among them and may have no other thread to run.
-void run_what_has_not_started(std::span<SharedStateBase* const> states, ReturnWhen return_when) {
+void run_what_has_not_started(std::span<SharedStateBase* const> states) {
+  for (SharedStateBase* state : states) state->run_here();
+}
+void run_until_enough(std::span<SharedStateBase* const> states, WaitListener& listener) {
   for (SharedStateBase* state : states) {
-    const bool ran = state->run_here();
-    if (ran && return_when == ReturnWhen::first_completed) return;
+    if (listener.has_enough()) return;
+    state->run_here();
   }
 }
 
@@ -85,14 +88,19 @@ void wait_for_states(std::span<SharedStateBase* const> states, const WaitOptions
   }
   WaitHelper* const helper = WaitHelper::of_this_thread();
   const bool looks_only = options.timeout && *options.timeout <= Duration::zero();
-  if (helper != nullptr && !looks_only) run_what_has_not_started(states, options.return_when);
+  const bool for_all = options.return_when == ReturnWhen::all_completed;
+  // What is run here runs to its end, so not if there is a deadline.
+  const bool may_run = helper != nullptr && !deadline;
+  if (may_run && for_all) run_what_has_not_started(states);
   WaitListener listener(options.return_when, states.size());
   const Registration registration(states, listener);
+  if (may_run && !for_all) run_until_enough(states, listener);
   if (helper == nullptr || looks_only || listener.has_enough()) {
     listener.wait(deadline);
     return;
   }
-  helper->before_wait(nullptr);
+  const bool can_deadlock = !deadline && (for_all || states.size() == 1);
+  helper->before_wait(can_deadlock ? states : std::span<SharedStateBase* const>());
   listener.wait(deadline);
   helper->after_wait();
 }

@@ -34,7 +34,7 @@ bool OpenTasks::await_none(std::optional<Duration> timeout) {
     if (none()) return true;
   }
   WaitHelper* const helper = WaitHelper::of_this_thread();
-  if (helper != nullptr) helper->before_wait(nullptr);
+  if (helper != nullptr) helper->before_wait({});
   bool is_over = true;
   {
     std::unique_lock lock(mutex_);

@@ -215,6 +215,29 @@ TEST_F(WaitingTest, FuturesOfBothPoolsMayBeMixed) {  // 44, 50, 55
   EXPECT_EQ(wait(futures, {ReturnWhen::all_completed, 60s}).done.size(), count);
 }
 
+TEST_F(WaitingTest, ACallbackMayNotWaitForItsOwnPool) {
+  ProcessPoolExecutor pool({.max_workers = 1});
+  ProcessPoolExecutor other({.max_workers = 1});
+  const auto in_callback = [&pool](const std::function<void()>& action) {
+    Promise<bool> refused;
+    const Future<bool> future = refused.future();
+    pool.submit(gate, 0).add_done_callback([&] {
+      try {
+        action();
+        refused.set_value(false);
+      } catch (const DeadlockError&) {
+        refused.set_value(true);
+      }
+    });
+    open_gate();
+    return future.result(60s);
+  };
+  EXPECT_TRUE(in_callback([&] { pool.submit(same, 1).result(); }));
+  EXPECT_TRUE(in_callback([&] { wait(std::vector{pool.submit(same, 1), pool.submit(same, 2)}); }));
+  EXPECT_FALSE(in_callback([&] { other.submit(same, 1).result(); })) << "of another pool";
+  EXPECT_EQ(pool.submit(same, 3).result(60s), 3) << "it works on";
+}
+
 TEST_F(WaitingTest, AThreadOfAPoolWaitsForAProcess) {
   ThreadPoolExecutor threads({.max_workers = 2});
   ProcessPoolExecutor processes({.max_workers = 2});

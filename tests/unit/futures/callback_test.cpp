@@ -1,3 +1,5 @@
+#include <chrono>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -6,9 +8,12 @@
 #include <gtest/gtest.h>
 
 #include <muster/futures/promise.hpp>
+#include <muster/futures/then.hpp>
 
 namespace muster {
 namespace {
+
+using namespace std::chrono_literals;
 
 TEST(DoneCallback, SeesTheValue) {  // 23
   Promise<int> promise;
@@ -200,6 +205,71 @@ TEST(WorkControl, MayBeGone) {
   Promise<int> promise;
   promise.on_cancel(std::make_shared<RecordingControl>(promise));
   EXPECT_TRUE(promise.future().cancel());
+}
+
+TEST(Then, LetsGoOfTheFunctionBeforeTheResultIsThere) {
+  Promise<int> promise;
+  auto held = std::make_shared<int>(1);
+  const std::weak_ptr<int> alive = held;
+  const Future<int> next =
+      promise.future().then([held = std::move(held)](int value) { return value + *held; });
+  bool released = false;
+  next.add_done_callback([&] { released = alive.expired(); });
+  promise.set_value(4);
+  EXPECT_EQ(next.result(0s), 5);
+  EXPECT_TRUE(released);
+}
+
+TEST(Then, LetsGoOfTheFunctionBeforeTheErrorIsThere) {
+  Promise<int> promise;
+  auto held = std::make_shared<int>(1);
+  const std::weak_ptr<int> alive = held;
+  const Future<int> next = promise.future().then(
+      [held = std::move(held)](int) -> int { throw std::runtime_error("no"); });
+  bool released = false;
+  next.add_done_callback([&] { released = alive.expired(); });
+  promise.set_value(4);
+  EXPECT_THROW(next.result(0s), std::runtime_error);
+  EXPECT_TRUE(released);
+}
+
+constexpr int long_chain = 200'000;  // would need more than the stack if each ran inside the last
+
+TEST(Then, AChainMayBeOfAnyLength) {
+  Promise<int> promise;
+  Future<int> last = promise.future();
+  for (int i = 0; i < long_chain; ++i) last = last.then([](int value) { return value + 1; });
+  promise.set_value(0);
+  EXPECT_EQ(last.result(0s), long_chain);
+}
+
+TEST(Then, ALongChainMayBeAbandonedAndCancelled) {
+  int ended = 0;
+  for (const bool cancelled : {false, true}) {
+    Promise<int> promise;
+    Future<int> last = promise.future();
+    for (int i = 0; i < long_chain; ++i) last = last.then([](int value) { return value + 1; });
+    last.add_done_callback([&] { ++ended; });
+    if (cancelled) promise.future().cancel();
+    promise = Promise<int>();
+    EXPECT_TRUE(last.done());
+    EXPECT_EQ(last.cancelled(), cancelled);
+  }
+  EXPECT_EQ(ended, 2);
+}
+
+TEST(DoneCallback, NestedOnesRunBeforeTheCallThatCompletesReturns) {
+  constexpr std::size_t depth = 1000;
+  std::vector<Promise<void>> promises(depth);
+  std::size_t ran = 0;
+  for (std::size_t i = 0; i < depth; ++i) {
+    promises[i].future().add_done_callback([&, i] {
+      ++ran;
+      if (i + 1 < depth) promises[i + 1].set_value();
+    });
+  }
+  promises[0].set_value();
+  EXPECT_EQ(ran, depth);
 }
 
 }  // namespace

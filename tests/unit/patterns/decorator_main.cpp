@@ -2,8 +2,11 @@
 
 #include <muster/executors/init.hpp>
 
+#include "support/leak_check.hpp"
+
 int main(int argc, char** argv) {
   muster::init();  // some tests use a process pool
   testing::InitGoogleTest(&argc, argv);
+  testing::UnitTest::GetInstance()->listeners().Append(new muster::test::LeakCheck);
   return RUN_ALL_TESTS();
 }

@@ -7,6 +7,7 @@
 namespace muster::detail {
 
 std::optional<TaskProgress> PoolCore::progress(SharedStateBase& work) const {
+  refuse_if_forked();
   auto& task = dynamic_cast<TaskBase&>(work);
   const Lock lock(mutex_);
   if (task.process == nullptr) return std::nullopt;
@@ -20,6 +21,7 @@ std::optional<TaskProgress> PoolCore::progress(SharedStateBase& work) const {
 }
 
 bool PoolCore::started(SharedStateBase& work) {
+  if (!is_here()) return false;
   auto& task = dynamic_cast<TaskBase&>(work);
   const Lock lock(mutex_);
   return task.process != nullptr &&
@@ -27,6 +29,7 @@ bool PoolCore::started(SharedStateBase& work) {
 }
 
 bool PoolCore::cancel(SharedStateBase& work) {
+  if (!is_here()) return false;
   auto& task = dynamic_cast<TaskBase&>(work);
   std::optional<DoneCallbacks> callbacks;
   {
@@ -41,6 +44,7 @@ bool PoolCore::cancel(SharedStateBase& work) {
 }
 
 CancelRung PoolCore::stop(SharedStateBase& work, const StopOptions& options) {
+  if (!is_here()) return CancelRung::none;
   auto& task = dynamic_cast<TaskBase&>(work);
   bool asked = false;
   {
@@ -94,6 +98,7 @@ bool PoolCore::await_burial(Lock& lock, std::uint64_t name, Duration timeout) {
 }
 
 bool PoolCore::expire(SharedStateBase& work, const std::exception_ptr& error, bool also_running) {
+  if (!is_here()) return false;
   auto& task = dynamic_cast<TaskBase&>(work);
   {
     const Lock lock(mutex_);
@@ -118,6 +123,14 @@ bool PoolCore::expire(SharedStateBase& work, const std::exception_ptr& error, bo
 bool PoolCore::holds(const TaskBase& task) const {
   return task.state().state() < FutureState::running &&
          task.home.load(std::memory_order_acquire) == this;
+}
+
+/// A task of this pool that has not ended: only the pump brings it to its end.
+bool PoolCore::waits_for_pump(const SharedStateBase& work) const {
+  const auto* const task = dynamic_cast<const TaskBase*>(&work);
+  if (task == nullptr) return false;
+  const Lock lock(mutex_);
+  return holds(*task);
 }
 
 // Ends a task as cancelled, if that can still be done. With the lock.

@@ -101,7 +101,6 @@ void end_with_current_exception(TaskPtr task) {
 PoolCore::PoolCore(ProcessPoolOptions options)
     : options_(checked(std::move(options))),
       spin_pays_(usable_cpus() > 1),
-      zygote_(connect_to_zygote()),
       wake_(make_eventfd()),
       lead_(make_eventfd()),
       events_(make_epoll(wake_.get(), zygote_.get())),
@@ -141,7 +140,15 @@ void PoolCore::throw_if_closed() const {
   if (closing_) throw Error(ErrorCode::broken, "the process pool was shut down");
 }
 
+void PoolCore::refuse_if_forked() const {
+  if (is_here()) return;
+  throw Error(ErrorCode::usage,
+              "a forked child cannot use its parent's process pool: the pool's thread is not here",
+              "make a pool in the child");
+}
+
 void PoolCore::execute(TaskPtr task) {
+  refuse_if_forked();
   const RemoteCall& remote = task->remote();
   if (remote.function == nullptr) {
     throw Error(
@@ -198,7 +205,7 @@ void PoolCore::await_room(Lock& lock) {
   WaitHelper* const helper = WaitHelper::of_this_thread();  // of a thread pool
   if (helper != nullptr) {
     lock.unlock();
-    helper->before_wait(nullptr);
+    helper->before_wait({});
     lock.lock();
   }
   room_.wait(lock, has_room);  // for ever, as asked: every task ends
@@ -220,6 +227,7 @@ void PoolCore::task_left() noexcept {
 }
 
 bool PoolCore::drain(std::optional<Duration> timeout) {
+  refuse_if_forked();
   if (std::this_thread::get_id() == pump_id_) {
     throw Error(ErrorCode::usage, "a callback cannot wait until its pool has nothing to do");
   }
@@ -239,6 +247,7 @@ bool PoolCore::drain(std::optional<Duration> timeout) {
 }
 
 bool PoolCore::await_killed(Duration timeout) {
+  refuse_if_forked();
   Lock lock(mutex_);
   return buried_.wait_for(lock, timeout, [this] {
     return std::none_of(children_.begin(), children_.end(),
@@ -247,6 +256,7 @@ bool PoolCore::await_killed(Duration timeout) {
 }
 
 void PoolCore::shutdown(bool wait, bool cancel_pending) {
+  if (!is_here()) return;
   if (wait && std::this_thread::get_id() == pump_id_.load()) {
     throw Error(ErrorCode::usage, "a callback cannot wait for the end of the pool that runs it");
   }
@@ -264,6 +274,7 @@ void PoolCore::shutdown(bool wait, bool cancel_pending) {
 }
 
 void PoolCore::terminate(int signal) {
+  refuse_if_forked();
   {
     const Lock lock(mutex_);
     closing_ = true;
@@ -281,6 +292,7 @@ void PoolCore::join() {
 }
 
 std::vector<pid_t> PoolCore::worker_pids() const {
+  refuse_if_forked();
   const Lock lock(mutex_);
   std::vector<pid_t> pids;
   for (const auto& child : children_) {

@@ -14,9 +14,11 @@
 
 #include <muster/base/adaptive_spin.hpp>
 #include <muster/base/adaptive_yield.hpp>
+#include <muster/base/forks.hpp>
 #include <muster/executors/process_pool.hpp>
 #include <muster/executors/processes/child_handle.hpp>
 #include <muster/executors/processes/wakeup.hpp>
+#include <muster/executors/processes/zygote_link.hpp>
 #include <muster/executors/task.hpp>
 #include <muster/executors/task_queue.hpp>
 
@@ -62,6 +64,8 @@ class PoolCore final : public TaskHome,
   bool await_killed(Duration timeout);
   void shutdown(bool wait, bool cancel_pending);
   bool drain(std::optional<Duration> timeout);
+  /// False in a forked child: there nothing but this may be called, and it must not be destroyed.
+  bool is_here() const noexcept { return home_process_.is_here(); }
   void terminate(int signal);
   unsigned max_workers() const noexcept { return options_.max_workers; }
   std::vector<pid_t> worker_pids() const;
@@ -93,6 +97,7 @@ class PoolCore final : public TaskHome,
   // pool_core.cpp: what other threads call.
   AreaGeometry geometry() const;
   void throw_if_closed() const;
+  void refuse_if_forked() const;
   void await_room(Lock& lock);
   void notify_pump();
   void task_left() noexcept;
@@ -100,6 +105,7 @@ class PoolCore final : public TaskHome,
 
   // pool_control.cpp: how a task fares, and ending it before its time. With mutex_.
   bool holds(const TaskBase& task) const;
+  bool waits_for_pump(const SharedStateBase& work) const;
   std::optional<DoneCallbacks> withdraw(TaskBase& task, bool also_running);
   std::vector<DoneCallbacks> cancel_unstarted();
   bool await_burial(Lock& lock, std::uint64_t name, Duration timeout);
@@ -134,6 +140,7 @@ class PoolCore final : public TaskHome,
   void wake_leader();
 
   // pool_pump.cpp: the pump's thread.
+  class PumpWaits;
   void pump();
   bool cycle();
   bool collect_replies();
@@ -164,7 +171,8 @@ class PoolCore final : public TaskHome,
 
   ProcessPoolOptions options_;
   bool spin_pays_;
-  UniqueFd zygote_;
+  const HomeProcess home_process_;
+  ZygoteConnection zygote_;
   UniqueFd wake_;
   UniqueFd lead_;
   UniqueFd events_;

@@ -2,6 +2,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <span>
 #include <utility>
 
 #include <pthread.h>
@@ -11,6 +12,7 @@
 #include <muster/base/error.hpp>
 #include <muster/executors/processes/pool_core.hpp>
 #include <muster/executors/processes/zygote_link.hpp>
+#include <muster/futures/errors.hpp>
 
 namespace muster::detail {
 namespace {
@@ -22,8 +24,29 @@ constexpr unsigned unmanageable_max = 3;
 
 }  // namespace
 
+/// For callbacks that wait: the pump cannot do so for its own tasks.
+class PoolCore::PumpWaits final : public WaitHelper {
+ public:
+  explicit PumpWaits(const PoolCore& core) : core_(core) {}
+
+  void before_wait(std::span<SharedStateBase* const> awaited) override {
+    for (const SharedStateBase* each : awaited) {
+      if (!core_.waits_for_pump(*each)) continue;
+      throw DeadlockError(
+          "a callback of a process pool waits for a task of the same pool, which needs the thread "
+          "that the callback is run by");
+    }
+  }
+  void after_wait() noexcept override {}
+
+ private:
+  const PoolCore& core_;
+};
+
 void PoolCore::pump() {
   ::pthread_setname_np(::pthread_self(), "muster-pool");
+  PumpWaits waits(*this);
+  WaitHelper::of_this_thread() = &waits;
   while (cycle()) {
   }
 }

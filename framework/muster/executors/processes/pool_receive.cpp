@@ -116,6 +116,7 @@ void PoolCore::update_sleepers() {
 }
 
 void PoolCore::lend_thread(SharedStateBase& work, std::optional<TimePoint> deadline) {
+  refuse_if_forked();
   if (std::this_thread::get_id() == pump_id_.load()) return;
   if (has_leader_.exchange(true)) return;  // its deliveries will wake this thread, too
   {

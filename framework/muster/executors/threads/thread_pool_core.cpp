@@ -2,7 +2,6 @@
 #include <thread>
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <muster/base/cpu_count.hpp>
 #include <muster/base/error.hpp>
@@ -34,18 +33,18 @@ void end_with(TaskPtr task, const std::exception_ptr& error) {
 
 }  // namespace
 
-ThreadPoolCore::ThreadPoolCore(ThreadPoolOptions options)
-    : options_(checked(std::move(options))), pid_(::getpid()) {
+ThreadPoolCore::ThreadPoolCore(ThreadPoolOptions options) : options_(checked(std::move(options))) {
   update_wanted();
 }
 
 ThreadPoolCore::~ThreadPoolCore() {
-  if (::getpid() == pid_) return;
+  if (home_process_.is_here()) return;
   // A forked child has none of the threads: their handles must not be destroyed as if it had.
   for (auto& each : workers_) static_cast<void>(each.release());
 }
 
 void ThreadPoolCore::execute(TaskPtr task) {
+  refuse_if_forked();
   task->home.store(this, std::memory_order_release);
   ThreadWorker* const self = worker_of_this_thread;
   const bool is_own = self != nullptr && &self->core() == this;
@@ -96,6 +95,14 @@ bool ThreadPoolCore::is_full() const {
   return queue_.size() >= options_.queue_max + taken;
 }
 
+// Nobody would run the task.
+void ThreadPoolCore::refuse_if_forked() const {
+  if (home_process_.is_here()) return;
+  throw Error(ErrorCode::usage,
+              "a forked child cannot use its parent's thread pool: the threads are not here",
+              "make a pool in the child");
+}
+
 // False: the caller is to run the task.
 bool ThreadPoolCore::find_room(Lock& lock) {
   if (Timer::is_current_thread()) return true;  // see OnFull
@@ -116,7 +123,7 @@ void ThreadPoolCore::await_room(Lock& lock) {
   WaitHelper* const helper = WaitHelper::of_this_thread();  // of another pool
   if (helper != nullptr) {
     lock.unlock();
-    helper->before_wait(nullptr);
+    helper->before_wait({});
     lock.lock();
   }
   ++room_waiters_;
@@ -139,6 +146,7 @@ bool ThreadPoolCore::is_idle() const {
 }
 
 bool ThreadPoolCore::drain(std::optional<Duration> timeout) {
+  refuse_if_forked();
   const ThreadWorker* const self = worker_of_this_thread;
   if (self != nullptr && &self->core() == this) {
     throw Error(ErrorCode::usage,
@@ -177,7 +185,7 @@ bool ThreadPoolCore::run_nested(TaskBase& task) noexcept {
 }
 
 void ThreadPoolCore::shutdown(bool wait, bool cancel_pending) {
-  if (::getpid() != pid_) return;
+  if (!home_process_.is_here()) return;
   const ThreadWorker* const self = worker_of_this_thread;
   if (wait && self != nullptr && &self->core() == this) {
     throw Error(ErrorCode::usage, "a thread of a pool cannot wait for the pool's shutdown",

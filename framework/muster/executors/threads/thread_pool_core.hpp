@@ -11,8 +11,7 @@
 #include <string>
 #include <vector>
 
-#include <sys/types.h>
-
+#include <muster/base/forks.hpp>
 #include <muster/executors/thread_pool.hpp>
 #include <muster/executors/threads/shared_queue.hpp>
 #include <muster/executors/threads/thread_worker.hpp>
@@ -53,8 +52,8 @@ class ThreadPoolCore final : public TaskHome {
 
   // Called by workers.
   void work(ThreadWorker& self);
-  void block(ThreadWorker& self, SharedStateBase* awaited);
-  void unblock(ThreadWorker& self) noexcept;
+  void block();
+  void unblock() noexcept;
 
   static constexpr unsigned threads_max = 512;
 
@@ -70,6 +69,7 @@ class ThreadPoolCore final : public TaskHome {
   void await_room(Lock& lock);
   bool is_idle() const;
   void throw_if_closed() const;
+  void refuse_if_forked() const;
   TaskPtr pop_last();
   void cancel_all_pending();
   void join();
@@ -82,7 +82,6 @@ class ThreadPoolCore final : public TaskHome {
   std::size_t work_count() const;
   unsigned free_threads() const;
   void update_wanted() noexcept;
-  bool waits_for(const SharedStateBase* awaited, const ThreadWorker& self) const;
 
   // thread_pool_work.cpp: a worker's thread.
   TaskPtr find_work(ThreadWorker& self);
@@ -95,7 +94,7 @@ class ThreadPoolCore final : public TaskHome {
   bool any_deque_has_work() const noexcept;
 
   const ThreadPoolOptions options_;
-  const pid_t pid_;
+  const HomeProcess home_process_;
 
   SharedQueue queue_;
 

@@ -4,7 +4,6 @@
 
 #include <muster/base/cpu_count.hpp>
 #include <muster/executors/threads/thread_pool_core.hpp>
-#include <muster/futures/errors.hpp>
 
 namespace muster::detail {
 
@@ -83,35 +82,15 @@ bool ThreadPoolCore::start_thread() {
   return true;
 }
 
-// Follows who waits for whom, from the task that is awaited on.
-bool ThreadPoolCore::waits_for(const SharedStateBase* awaited, const ThreadWorker& self) const {
-  const unsigned threads = threads_.load(std::memory_order_relaxed);
-  for (unsigned steps = 0; awaited != nullptr && steps <= threads; ++steps) {
-    if (self.is_inside(*awaited)) return true;
-    const SharedStateBase* next = nullptr;
-    for (unsigned i = 0; i < threads; ++i) {
-      const ThreadWorker& other = *workers_[i];
-      if (other.waiting_for != nullptr && other.is_inside(*awaited)) next = other.waiting_for;
-    }
-    awaited = next;
-  }
-  return false;
-}
-
-void ThreadPoolCore::block(ThreadWorker& self, SharedStateBase* awaited) {
+void ThreadPoolCore::block() {
   Lock lock(mutex_);
-  if (waits_for(awaited, self)) {
-    throw DeadlockError("a task waits, by way of other tasks, for its own result");
-  }
-  self.waiting_for = awaited;
   ++blocked_;
   update_wanted();
   if (wanted_.load(std::memory_order_relaxed) != 0) add_threads(lock);
 }
 
-void ThreadPoolCore::unblock(ThreadWorker& self) noexcept {
+void ThreadPoolCore::unblock() noexcept {
   const Lock lock(mutex_);
-  self.waiting_for = nullptr;
   --blocked_;
   update_wanted();
 }

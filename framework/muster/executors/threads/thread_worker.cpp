@@ -13,18 +13,34 @@ void ThreadWorker::enter_thread() noexcept {
 }
 
 void ThreadWorker::run(TaskPtr task) noexcept {
-  Frame frame{&task->state(), frames_};
-  frames_ = &frame;
+  TaskFrame frame{&task->state(), sleeper_.tasks};
+  sleeper_.tasks = &frame;
   set_in_function(true);
   invoke_task(*task);
-  frames_ = frame.outer;
-  if (frames_ == nullptr) set_in_function(false);
+  sleeper_.tasks = frame.outer;
+  if (frame.outer == nullptr) set_in_function(false);
   finish(std::move(task)).run();
 }
 
-void ThreadWorker::before_wait(SharedStateBase* awaited) { core_.block(*this, awaited); }
+void ThreadWorker::before_wait(std::span<SharedStateBase* const> awaited) {
+  sleeper_.awaited = awaited;
+  if (!awaited.empty()) WaitGraph::of_process().enter(sleeper_);
+  try {
+    core_.block();
+  } catch (...) {
+    leave_graph();
+    throw;
+  }
+}
 
-void ThreadWorker::after_wait() noexcept { core_.unblock(*this); }
+void ThreadWorker::after_wait() noexcept {
+  leave_graph();
+  core_.unblock();
+}
+
+void ThreadWorker::leave_graph() noexcept {
+  if (!sleeper_.awaited.empty()) WaitGraph::of_process().leave(sleeper_);
+}
 
 void ThreadWorker::sleep_until_woken() noexcept {
   while (woken_.exchange(0, std::memory_order_acquire) == 0) futex_wait(woken_, 0);
@@ -33,13 +49,6 @@ void ThreadWorker::sleep_until_woken() noexcept {
 void ThreadWorker::wake() noexcept {
   woken_.store(1, std::memory_order_release);
   futex_wake_one(woken_);
-}
-
-bool ThreadWorker::is_inside(const SharedStateBase& state) const noexcept {
-  for (const Frame* frame = frames_; frame != nullptr; frame = frame->outer) {
-    if (frame->state == &state) return true;
-  }
-  return false;
 }
 
 }  // namespace muster::detail

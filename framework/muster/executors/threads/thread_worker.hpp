@@ -2,11 +2,13 @@
 
 #include <atomic>
 #include <cstdint>
+#include <span>
 #include <thread>
 
 #include <muster/base/adaptive_spin.hpp>
 #include <muster/base/random.hpp>
 #include <muster/executors/task.hpp>
+#include <muster/executors/threads/wait_graph.hpp>
 #include <muster/executors/threads/work_deque.hpp>
 
 namespace muster::detail {
@@ -30,7 +32,7 @@ class ThreadWorker final : public WaitHelper {
   /// Runs a task that start() was true for.
   void run(TaskPtr task) noexcept;
 
-  void before_wait(SharedStateBase* awaited) override;
+  void before_wait(std::span<SharedStateBase* const> awaited) override;
   void after_wait() noexcept override;
 
   /// By any thread: true while a task's function runs. Turns false before its future is done, so
@@ -42,11 +44,6 @@ class ThreadWorker final : public WaitHelper {
   void sleep_until_woken() noexcept;
   void wake() noexcept;  ///< by any thread
 
-  /// With the pool's lock: what its task sleeps for, null if it does not. And, while it sleeps,
-  /// whether `state` is a task that this thread is in the middle of.
-  SharedStateBase* waiting_for = nullptr;
-  bool is_inside(const SharedStateBase& state) const noexcept;
-
   ThreadWorker* next_to_wake = nullptr;  ///< of whoever is about to wake it
 
   WorkDeque<TaskBase> deque;
@@ -56,15 +53,11 @@ class ThreadWorker final : public WaitHelper {
   std::thread thread;  // with the pool's lock
 
  private:
-  // Tasks that run in this thread, innermost first: a wait may run another one.
-  struct Frame {
-    const SharedStateBase* state;
-    Frame* outer;
-  };
+  void leave_graph() noexcept;
 
   ThreadPoolCore& core_;
   const unsigned number_;
-  Frame* frames_ = nullptr;
+  WaitGraph::Sleeper sleeper_;
   alignas(64) std::atomic<bool> in_function_{false};
   std::atomic<std::uint32_t> woken_{0};
 };

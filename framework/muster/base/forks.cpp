@@ -1,0 +1,18 @@
+#include <pthread.h>
+
+#include <muster/base/error.hpp>
+#include <muster/base/forks.hpp>
+
+namespace muster::detail {
+namespace {
+
+void count_one() noexcept { forks_so_far.fetch_add(1, std::memory_order_relaxed); }
+
+}  // namespace
+
+void count_forks() {
+  static const int registered = ::pthread_atfork(nullptr, nullptr, &count_one);
+  if (registered != 0) throw system_error(registered, "cannot prepare for forks");
+}
+
+}  // namespace muster::detail
