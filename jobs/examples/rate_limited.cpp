@@ -17,7 +17,7 @@ int task(int n) {
 
 int main() {
   muster::ThreadPoolExecutor threads({.max_workers = 10});
-  muster::RateLimitedExecutor executor(threads, {.per_second = 50, .burst = 5});
+  muster::RateLimitedExecutor executor(threads, {.per_second = 5, .burst = 5});
   std::vector<muster::Future<int>> futures;
   for (int i = 0; i < 20; ++i) futures.push_back(executor.submit(task, i));
 

@@ -22,10 +22,9 @@ using test::shared;
 struct Kind {
   std::string name;
   std::unique_ptr<Executor> (*make)(unsigned workers) = nullptr;
-  bool shares_memory = false;   ///< tasks may refer to what the test holds
   bool kills_running = false;   ///< cancel() ends a task that does not look
-  bool takes_anything = false;  ///< callables and values that are no plain bytes
-  bool isolates_crashes = false;
+  bool takes_anything = false;  ///< callables and values that can neither be sent nor copied
+  bool is_decorator = false;    ///< of one of the others, which has tests of its own
 };
 std::span<const Kind> kinds();
 
@@ -40,7 +39,7 @@ std::span<const Item> checklist();
 struct Excuse {
   int first;
   int last;
-  const char* kind;
+  const char* kind;  ///< "decorators" for all that are
   const char* reason;
 };
 std::span<const Excuse> excuses();

@@ -38,12 +38,31 @@ std::string joined(const std::string& a, const std::vector<int>& b, std::optiona
   return out + (c ? " and more" : " alone");
 }
 
+/// Can be moved and sent, not copied.
+struct Parcel {
+  Parcel() = default;
+  explicit Parcel(int given) : value(given) {}
+  Parcel(Parcel&&) = default;
+  Parcel& operator=(Parcel&&) = default;
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(value);
+  }
+  int value = 0;
+};
+Parcel passed_on(Parcel parcel) { return Parcel(parcel.value + 1); }
+
 TEST_P(SubmitAndMap, PassesArgumentsOnUnchanged) {
   covers({2});
   const std::string text("a\0b", 3);
   EXPECT_EQ(executor->submit(joined, text, std::vector{1, 2}, std::optional(1.5)).result(),
             text + " 1 2 and more");
   EXPECT_EQ(executor->submit(joined, "a", std::vector<int>(), std::nullopt).result(), "a alone");
+  if (kind().name == "retrying") {
+    EXPECT_THROW(executor->submit(passed_on, Parcel(7)), Error) << "what cannot be copied";
+  } else {
+    EXPECT_EQ(executor->submit(passed_on, Parcel(7)).take().value, 8);
+  }
   if (!kind().takes_anything) return;
   auto given = std::make_unique<int>(7);
   auto future = executor->submit(
@@ -309,7 +328,7 @@ TEST_P(SubmitAndMap, FreesArgumentsAfterTheRun) {
 }
 
 TEST_P(SubmitAndMap, ImpossibleNumbersOfWorkersAreRefused) {
-  if (kind().name == "decorated") return;  // the pool's own
+  if (kind().is_decorator) return;  // the pool's own
   covers({20});
   EXPECT_THROW(make(static_cast<unsigned>(-1)), Error);
   EXPECT_THROW(make(100'000), Error);

@@ -1,24 +1,39 @@
 #include <array>
+#include <exception>
+#include <optional>
 
 #include <muster/executors/process_pool.hpp>
 #include <muster/executors/thread_pool.hpp>
+#include <muster/patterns/rate_limited.hpp>
+#include <muster/patterns/retrying.hpp>
 
 #include "contract.hpp"
 
 namespace muster::conformance {
 namespace {
 
-/// Passes everything on: what a decorator of executors is at the least.
-class PassThrough final : public Executor {
+/// A decorator and what it decorates, as one executor.
+template <class Decorator, class Options>
+class Decorated final : public Executor {
  public:
-  explicit PassThrough(std::unique_ptr<Executor> inner) : inner_(std::move(inner)) {}
+  Decorated(std::unique_ptr<Executor> inner, Options options)
+      : inner_(std::move(inner)), decorator_(*inner_, std::move(options)) {}
 
-  void execute(detail::TaskPtr task) override { inner_->execute(std::move(task)); }
-  void shutdown(bool wait, bool cancel_pending) override { inner_->shutdown(wait, cancel_pending); }
-  unsigned max_workers() const noexcept override { return inner_->max_workers(); }
+  void execute(detail::TaskPtr task) override { decorator_.execute(std::move(task)); }
+  void shutdown(bool wait, bool cancel_pending) override {
+    decorator_.shutdown(false, cancel_pending);
+    // Without a wait the decorator may still have to hand tasks on.
+    if (cancel_pending) inner_->shutdown(false, true);
+    if (!wait) return;
+    decorator_.shutdown(true);
+    inner_->shutdown(true);
+  }
+  bool drain(std::optional<Duration> timeout) override { return decorator_.drain(timeout); }
+  unsigned max_workers() const noexcept override { return decorator_.max_workers(); }
 
  private:
   std::unique_ptr<Executor> inner_;
+  Decorator decorator_;
 };
 
 std::unique_ptr<Executor> make_threads(unsigned workers) {
@@ -32,20 +47,30 @@ std::unique_ptr<Executor> make_processes(unsigned workers) {
   return std::make_unique<ProcessPoolExecutor>(std::move(options));
 }
 
-std::unique_ptr<Executor> make_decorated(unsigned workers) {
-  return std::make_unique<PassThrough>(make_threads(workers));
+std::unique_ptr<Executor> make_retrying(unsigned workers) {
+  RetryOptions options;  // every task is one that could be run again
+  options.retry_if = [](const std::exception_ptr&) { return false; };
+  return std::make_unique<Decorated<RetryingExecutor, RetryOptions>>(make_threads(workers),
+                                                                     std::move(options));
+}
+
+std::unique_ptr<Executor> make_rate_limited(unsigned workers) {
+  constexpr double quick = 1e6;
+  return std::make_unique<Decorated<RateLimitedExecutor, RateLimitOptions>>(
+      make_processes(workers), RateLimitOptions{.per_second = quick});
 }
 
 }  // namespace
 
 std::span<const Kind> kinds() {
-  static const std::array<Kind, 3> all = {{
-      {.name = "threads", .make = make_threads, .shares_memory = true, .takes_anything = true},
-      {.name = "processes",
-       .make = make_processes,
+  static const std::array<Kind, 4> all = {{
+      {.name = "threads", .make = make_threads, .takes_anything = true},
+      {.name = "processes", .make = make_processes, .kills_running = true},
+      {.name = "retrying", .make = make_retrying, .is_decorator = true},
+      {.name = "rate_limited",
+       .make = make_rate_limited,
        .kills_running = true,
-       .isolates_crashes = true},
-      {.name = "decorated", .make = make_decorated, .shares_memory = true, .takes_anything = true},
+       .is_decorator = true},
   }};
   return all;
 }

@@ -2,6 +2,8 @@
 #include <atomic>
 #include <chrono>
 #include <functional>
+#include <future>
+#include <memory>
 #include <set>
 #include <stdexcept>
 #include <string>
@@ -88,7 +90,7 @@ TEST_P(Shutdown, SubmitCancelShutdownDoesNotHang) {
 }
 
 TEST_P(Shutdown, RefusesWhatComesDuringIt) {
-  if (kind().name == "decorated") return;  // the pool's own
+  if (kind().is_decorator) return;  // the pool's own
   covers({70});
   std::atomic<bool> refused = false;
   const Future<int> last = executor->submit(pass_gate, 0);
@@ -106,7 +108,7 @@ TEST_P(Shutdown, RefusesWhatComesDuringIt) {
 }
 
 TEST_P(Shutdown, AtTheEndOfTheProgramIsClean) {
-  if (kind().name == "decorated") return;  // the pool's own
+  if (kind().is_decorator) return;  // the pool's own
   covers({69, 73, 80});
   for (const char* how : {"plainly", "without_wait", "cancelling"}) {
     const auto result = test::run_role("exit_" + kind().name + "_" + how);
@@ -116,8 +118,16 @@ TEST_P(Shutdown, AtTheEndOfTheProgramIsClean) {
   }
 }
 
+TEST_F(ProcessesContract, AGlobalPoolMadeInMainStillDoesItsWork) {
+  covers({69});
+  const auto result = test::run_role("exit_with_work_of_a_global");
+  EXPECT_EQ(result.status, 0);
+  EXPECT_EQ(result.err, "");
+  EXPECT_EQ(result.out, "ran 10\n");
+}
+
 TEST_P(Shutdown, WithoutThreadsThereIsAnErrorAndNoHang) {
-  if (kind().name == "decorated") return;  // the pool's own
+  if (kind().is_decorator) return;  // the pool's own
   covers({98});
   const auto result = test::run_role("no_threads_" + kind().name);
   EXPECT_EQ(result.status, 0) << result.err;
@@ -187,6 +197,53 @@ TEST_F(ThreadsContract, AForkedChildEnds) {
   shared().gate = 1;
 }
 
+// In a fork: the pool refuses tasks and can be dropped, and another one can be made.
+template <class Pool>
+void use_in_a_fork(std::unique_ptr<Pool>& pool, const Future<int>& pending) {
+  try {
+    pool->submit(twice, 1);
+    ::_exit(1);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::usage) ::_exit(2);
+  }
+  if (pending.cancel() && pool->max_workers() != 2) ::_exit(3);
+  pool->shutdown();
+  pool.reset();
+  Pool own({.max_workers = 2});
+  if (own.submit(twice, 4).result(60s) != 8) ::_exit(4);
+}
+
+TEST_F(ThreadsContract, AForkedChildMakesItsOwnPool) {
+  covers({62});
+  auto pool = std::make_unique<ThreadPoolExecutor>(ThreadPoolOptions{.max_workers = 2});
+  const Future<int> busy = pool->submit(pass_gate, 3);
+  ASSERT_TRUE(at_gate(1));
+  EXPECT_EQ(exit_code_of_fork([&] { use_in_a_fork(pool, busy); }), 7);
+  shared().gate = 1;
+  EXPECT_EQ(busy.result(60s), 3);
+}
+
+TEST_F(ProcessesContract, AForkedChildMakesItsOwnPool) {
+  covers({62});
+  auto pool = std::make_unique<ProcessPoolExecutor>(ProcessPoolOptions{.max_workers = 2});
+  const Future<int> busy = pool->submit(pass_gate, 3);
+  ASSERT_TRUE(at_gate(1));
+  EXPECT_EQ(exit_code_of_fork([&] { use_in_a_fork(pool, busy); }), 7);
+  shared().gate = 1;
+  EXPECT_EQ(busy.result(60s), 3);
+  EXPECT_EQ(pool->submit(twice, 4).result(60s), 8) << "the child has spoilt nothing";
+}
+
+TEST_F(ProcessesContract, AThreadOfThePoolMayFork) {
+  covers({63});
+  ProcessPoolExecutor pool({.max_workers = 2});
+  std::promise<int> code;
+  pool.submit(twice, 1).add_done_callback([&] { code.set_value(exit_code_of_fork([] {})); });
+  EXPECT_EQ(code.get_future().get(), 7);
+  EXPECT_EQ(pool.submit([] { return exit_code_of_fork([] {}); }).result(60s), 7) << "a task";
+  EXPECT_EQ(pool.submit(twice, 4).result(60s), 8);
+}
+
 thread_local bool thread_ready = false;
 
 TEST_F(ThreadsContract, TheInitializerRunsFirstInEachThread) {
@@ -234,7 +291,7 @@ void expect_broken_by_initializer(const Options& options) {
     const auto is_broken = [](const std::function<void()>& action) {
       try {
         action();
-      } catch (const Error& error) {
+      } catch (const BrokenExecutor& error) {
         return error.code() == ErrorCode::broken;
       }
       return false;

@@ -121,6 +121,10 @@ TEST_F(Processes, AnErrorTellsWhatItWasThere) {
     EXPECT_NE(what.find("std::out_of_range: the cause"), std::string::npos) << what;
     ASSERT_EQ(error.chain().size(), 2U);
     EXPECT_EQ(error.chain()[1].message, "the cause");
+    EXPECT_EQ(error.pid(), test::sole_worker(pool));
+    EXPECT_FALSE(error.host().empty());
+    ASSERT_FALSE(error.backtrace().empty());
+    EXPECT_NE(error.report().find(error.backtrace().front()), std::string::npos);
   }
 }
 

@@ -120,6 +120,22 @@ int zygote_dies() {
   return 0;
 }
 
+/// Destroyed after all that was registered to be done at the program's end since main began.
+struct LateEnd {
+  std::unique_ptr<ProcessPoolExecutor> pool;
+  ~LateEnd() {
+    if (pool == nullptr) return;
+    pool.reset();
+    print_runs();
+  }
+} late_end;
+
+int exit_with_work_of_a_global() {
+  late_end.pool = std::make_unique<ProcessPoolExecutor>(ProcessPoolOptions{.max_workers = 2});
+  for (int i = 0; i < 10; ++i) late_end.pool->submit(count, i);
+  return 0;
+}
+
 int unencodable_and_exit() {
   init();
   static ProcessPoolExecutor pool({.max_workers = 2});
@@ -140,6 +156,7 @@ int play_role(const std::string& role) {
     }
     if (role == "no_threads_" + kind.name) return without_threads(kind.name);
   }
+  if (role == "exit_with_work_of_a_global") return exit_with_work_of_a_global();
   if (role == "zygote_dies") return zygote_dies();
   if (role == "unencodable_and_exit") return unencodable_and_exit();
   return fail("no such role");

@@ -100,6 +100,8 @@ TEST(Snippets, ReadmeQuotesPrograms) { EXPECT_GE(check_page("README.md"), 2U); }
 
 TEST(Snippets, PythonPageQuotesPrograms) { EXPECT_GE(check_page("docs/python.md"), 10U); }
 
+TEST(Snippets, SendingPageQuotesPrograms) { EXPECT_GE(check_page("docs/sending.md"), 2U); }
+
 // Every program is run: a name that CMake does not know would be quoted, but never compiled.
 TEST(Snippets, EveryExampleHasItsOutput) {
   std::size_t programs = 0;
@@ -110,7 +112,7 @@ TEST(Snippets, EveryExampleHasItsOutput) {
         << expected;
     ++programs;
   }
-  EXPECT_GE(programs, 11U);
+  EXPECT_GE(programs, 12U);
 }
 
 // From here on: the checker itself.
