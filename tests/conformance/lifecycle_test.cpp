@@ -1,4 +1,5 @@
 // Initializers and shutdown: items 59 to 81.
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <functional>
@@ -12,6 +13,7 @@
 
 #include <gtest/gtest.h>
 #include <pthread.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -126,6 +128,32 @@ TEST_F(ProcessesContract, AGlobalPoolMadeInMainStillDoesItsWork) {
   EXPECT_EQ(result.out, "ran 10\n");
 }
 
+// What it leaves behind would be this process's, which so sees it.
+TEST_F(ProcessesContract, ExitWithALivePoolLeavesNothingBehind) {
+  covers({69});
+  ASSERT_EQ(::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 0);
+  const auto before = test::children_of(::getpid());
+  const auto result = test::run_role("exit_with_a_live_pool");
+  EXPECT_TRUE(WIFEXITED(result.status) && WEXITSTATUS(result.status) == 5) << result.status;
+  EXPECT_EQ(result.err, "");
+  EXPECT_TRUE(eventually([&] {
+    for (const pid_t each : test::children_of(::getpid())) {
+      const bool is_new = std::find(before.begin(), before.end(), each) == before.end();
+      if (is_new) ::waitpid(each, nullptr, WNOHANG);  // a task process: the kernel ends it
+    }
+    return test::children_of(::getpid()) == before;
+  }));
+  EXPECT_EQ(result.out, "zygote reaped\n");
+  ASSERT_EQ(::prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0), 0);
+}
+
+TEST_F(ProcessesContract, ATaskOfALaterZygoteMayExit) {
+  covers({106});
+  const auto result = test::run_role("exit_in_a_later_zygote");
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_EQ(result.out, "exited with code 3\n");
+}
+
 TEST_P(Shutdown, WithoutThreadsThereIsAnErrorAndNoHang) {
   if (kind().is_decorator) return;  // the pool's own
   covers({98});
@@ -197,6 +225,22 @@ TEST_F(ThreadsContract, AForkedChildEnds) {
   shared().gate = 1;
 }
 
+// What a thread of the pool has waiting is the parent's: the child neither runs nor awaits it.
+TEST_F(ThreadsContract, AForkOfATaskRunsNothingOfThePool) {
+  covers({63});
+  ThreadPoolExecutor pool({.max_workers = 1});
+  const Future<int> code = pool.submit([&pool] {
+    const Future<int> mine = pool.submit(count, 1);
+    return exit_code_of_fork([&] {
+      if (mine.wait(20ms)) ::_exit(1);
+      if (wait(std::vector{mine}, {.timeout = 20ms}).done.size() == 1) ::_exit(2);
+    });
+  });
+  EXPECT_EQ(code.result(60s), 7);
+  EXPECT_TRUE(pool.drain(60s));
+  EXPECT_EQ(shared().runs, 1U);
+}
+
 // In a fork: the pool refuses tasks and can be dropped, and another one can be made.
 template <class Pool>
 void use_in_a_fork(std::unique_ptr<Pool>& pool, const Future<int>& pending) {
@@ -206,9 +250,10 @@ void use_in_a_fork(std::unique_ptr<Pool>& pool, const Future<int>& pending) {
   } catch (const Error& error) {
     if (error.code() != ErrorCode::usage) ::_exit(2);
   }
-  if (pending.cancel() && pool->max_workers() != 2) ::_exit(3);
+  if (pending.wait(1ms)) ::_exit(3);
   pool->shutdown();
   pool.reset();
+  if (pending.cancel() || pending.done()) ::_exit(5);  // it runs, and elsewhere
   Pool own({.max_workers = 2});
   if (own.submit(twice, 4).result(60s) != 8) ::_exit(4);
 }
@@ -238,8 +283,16 @@ TEST_F(ProcessesContract, AThreadOfThePoolMayFork) {
   covers({63});
   ProcessPoolExecutor pool({.max_workers = 2});
   std::promise<int> code;
-  pool.submit(twice, 1).add_done_callback([&] { code.set_value(exit_code_of_fork([] {})); });
+  std::atomic<bool> is_other = false;
+  const auto here = std::this_thread::get_id();
+  pool.submit(pass_gate, 1).add_done_callback([&] {
+    is_other = std::this_thread::get_id() != here;
+    code.set_value(exit_code_of_fork([] {}));
+  });
+  ASSERT_TRUE(at_gate(1));
+  shared().gate = 1;
   EXPECT_EQ(code.get_future().get(), 7);
+  EXPECT_TRUE(is_other);
   EXPECT_EQ(pool.submit([] { return exit_code_of_fork([] {}); }).result(60s), 7) << "a task";
   EXPECT_EQ(pool.submit(twice, 4).result(60s), 8);
 }

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <linux/filter.h>
@@ -16,6 +17,7 @@
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <muster/muster.hpp>
@@ -136,6 +138,45 @@ int exit_with_work_of_a_global() {
   return 0;
 }
 
+pid_t zygote_of_the_program = 0;
+
+/// After the last static object: constructors' counterpart with the lowest priority runs last.
+[[gnu::destructor(101)]] void look_for_the_zygote() {
+  if (zygote_of_the_program == 0) return;
+  // Reaped by the program itself: otherwise it would still be its child, a zombie at the least.
+  const bool reaped = ::waitpid(zygote_of_the_program, nullptr, WNOHANG) < 0 && errno == ECHILD;
+  std::printf("zygote %s\n", reaped ? "reaped" : "left");
+}
+
+int exit_with_a_live_pool() {
+  init();
+  zygote_of_the_program = test::children_of(::getpid()).front();
+  ProcessPoolExecutor pool({.max_workers = 1});
+  pool.submit(twice, 1).result(60s);
+  std::exit(5);
+}
+
+void exit_with_3() { std::exit(3); }
+
+int exit_in_a_later_zygote() {
+  init();
+  const pid_t first = test::children_of(::getpid()).front();
+  ::kill(first, SIGKILL);
+  const auto is_later = [first] {
+    init();  // makes a new one once the death is seen
+    return test::children_of(::getpid()).front() != first;
+  };
+  if (!eventually(is_later)) return fail("no new zygote");
+  ProcessPoolExecutor pool({.max_workers = 1, .on_output = [](std::string_view) {}});
+  try {
+    pool.submit(exit_with_3).result(60s);
+  } catch (const WorkerDiedError& error) {
+    std::printf("exited with code %d\n", error.death().exit_code);
+    return 0;
+  }
+  return fail("no death");
+}
+
 int unencodable_and_exit() {
   init();
   static ProcessPoolExecutor pool({.max_workers = 2});
@@ -156,6 +197,8 @@ int play_role(const std::string& role) {
     }
     if (role == "no_threads_" + kind.name) return without_threads(kind.name);
   }
+  if (role == "exit_with_a_live_pool") return exit_with_a_live_pool();
+  if (role == "exit_in_a_later_zygote") return exit_in_a_later_zygote();
   if (role == "exit_with_work_of_a_global") return exit_with_work_of_a_global();
   if (role == "zygote_dies") return zygote_dies();
   if (role == "unencodable_and_exit") return unencodable_and_exit();

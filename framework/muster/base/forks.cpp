@@ -1,9 +1,23 @@
+#include <utility>
+
 #include <pthread.h>
 
 #include <muster/base/error.hpp>
 #include <muster/base/forks.hpp>
 
-namespace muster::detail {
+namespace muster {
+
+void keep_for_ever(std::shared_ptr<void> object) {
+  struct Kept {
+    std::shared_ptr<void> object;
+    Kept* next;
+  };
+  static constinit std::atomic<Kept*> newest{nullptr};
+  auto* const kept = new Kept{std::move(object), nullptr};
+  kept->next = newest.exchange(kept);
+}
+
+namespace detail {
 namespace {
 
 void count_one() noexcept { forks_so_far.fetch_add(1, std::memory_order_relaxed); }
@@ -15,4 +29,5 @@ void count_forks() {
   if (registered != 0) throw system_error(registered, "cannot prepare for forks");
 }
 
-}  // namespace muster::detail
+}  // namespace detail
+}  // namespace muster

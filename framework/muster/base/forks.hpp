@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 
 namespace muster {
 namespace detail {
@@ -26,11 +27,17 @@ class HomeProcess {
  public:
   HomeProcess() : count_((detail::count_forks(), fork_count())) {}
   /// False in a forked child, where neither its threads are nor are its mutexes sure to be free.
-  bool is_here() const noexcept { return count_ == fork_count(); }
+  bool is_here() const noexcept { return count_.load(std::memory_order_relaxed) == fork_count(); }
+  /// For what has no threads yet, and so is as good here: from now on it belongs to this process.
+  void move_here() noexcept { count_.store(fork_count(), std::memory_order_relaxed); }
 
  private:
-  std::uint32_t count_;
+  std::atomic<std::uint32_t> count_;
 };
+
+/// For what a forked child has of its parent's and must not destroy: its threads are not there, and
+/// its mutexes may be locked. Thread-safe. What is kept stays known to leak checkers.
+void keep_for_ever(std::shared_ptr<void> object);
 
 /// An object that a process has one of: made when it is first asked for, and never destroyed, so
 /// that static objects can use it up to their own end. A forked child makes itself a new one: a

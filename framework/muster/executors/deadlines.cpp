@@ -127,6 +127,23 @@ void arm_deadlines(TaskBase& task) {
   }
 }
 
+bool has_deadline(const TaskBase& task) noexcept {
+  const TaskExtras* const extras = task.extras_if_any();
+  return extras != nullptr && (extras->total_deadline || extras->queue_deadline);
+}
+
+void expire_if_due(TaskBase& task) {
+  if (!has_deadline(task)) return;
+  const TaskExtras* const extras = task.extras_if_any();
+  const TimePoint now = Clock::now();
+  const bool is_first_run = extras->retries.load(std::memory_order_relaxed) == 0;
+  if (extras->total_deadline && now >= *extras->total_deadline) {
+    expire(TaskPtr::share(task), late_end(*extras), true);
+  } else if (is_first_run && extras->queue_deadline && now >= *extras->queue_deadline) {
+    expire(TaskPtr::share(task), late_start(*extras), false);
+  }
+}
+
 void invoke_within_deadlines(TaskBase& task) noexcept {
   const TaskExtras& extras = *task.extras_if_any();
   const std::optional<TimePoint>& total = extras.total_deadline;

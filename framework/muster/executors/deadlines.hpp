@@ -40,6 +40,14 @@ inline void inherit_deadline(TaskBase& task) {
   if (deadline_of_this_task != nullptr) arm_deadlines(task);
 }
 
+/// Whether the timer may end the task. If so, at a deadline it destroys function and arguments of
+/// one that nobody controls.
+bool has_deadline(const TaskBase& task) noexcept;
+
+/// Ends the task if a deadline of it has passed: for whoever controlled it meanwhile and did not
+/// let the timer do so.
+void expire_if_due(TaskBase& task);
+
 /// TaskBase::invoke() of a task with extras, in this process: not after a deadline; and if one
 /// passes meanwhile, the task's stop token is triggered, and its outcome is DeadlineError.
 void invoke_within_deadlines(TaskBase& task) noexcept;

@@ -91,8 +91,6 @@ class RemoteError : public Error, public RemoteFacts {
 
 /// How a task process ended. Exactly one of `signal` and `exit_code` is meaningful.
 struct WorkerDeath {
-  std::uint64_t task = 0;            ///< its number: TaskContext::task() was that
-  std::string task_name = {};        ///< TaskOptions::name
   pid_t pid = 0;                     ///< of the process that ended
   int signal = 0;                    ///< 0: it ended by itself, with exit_code
   int exit_code = 0;                 ///< 0 too is a death: the task had not returned
@@ -103,6 +101,8 @@ struct WorkerDeath {
   bool out_of_memory = false;        ///< the kernel killed it because its control group was full
   unsigned deaths = 1;      ///< of this task's processes, with those after which it was retried
   std::string stderr_tail;  ///< the last lines the process wrote; may include earlier tasks'
+  std::uint64_t task = 0;   ///< its number: TaskContext::task() was that
+  std::string task_name;    ///< TaskOptions::name
 
   /// It exited, or died of a signal that a process raises by its own doing, such as SIGSEGV. False:
   /// somebody else sent the signal.

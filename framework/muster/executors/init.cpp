@@ -1,7 +1,6 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <iterator>
 #include <mutex>
@@ -14,6 +13,7 @@
 
 #include <muster/base/error.hpp>
 #include <muster/base/file.hpp>
+#include <muster/base/forks.hpp>
 #include <muster/executors/init.hpp>
 #include <muster/executors/processes/spawn_protocol.hpp>
 #include <muster/executors/processes/task_process.hpp>
@@ -26,17 +26,13 @@ namespace {
 struct ZygoteLink {
   std::mutex mutex;
   pid_t pid = 0;
-  pid_t owner = 0;  // who forked it: a later fork of the program inherits this link, not the zygote
-  unsigned connections = 0;
-  bool program_ends = false;
+  pid_t owner = 0;  // who forked it: not a fork that runs no handlers and so inherits this
   UniqueFd control;
 };
 
-/// Never destroyed: threads may still use pools while static objects are destroyed, and the zygote
-/// ends with the process anyway.
 ZygoteLink& zygote_link() {
-  static ZygoteLink& link = *new ZygoteLink;
-  return link;
+  static constinit PerProcess<ZygoteLink> links;
+  return links.get();
 }
 
 /// Whether the zygote still lives when the time is over.
@@ -60,20 +56,14 @@ void bury(ZygoteLink& link) {
   link.pid = 0;
 }
 
-// At the program's end, but not before the last pool has done its work. The kernel would end the
-// zygote, too, but somebody has to reap it, and in a container there may be nobody else who does.
-void end_zygote_if_unused(ZygoteLink& link) {
-  if (!link.program_ends || link.connections != 0) return;
+// At the program's end, after the last static object is destroyed: a pool may be one, and have work
+// to do. The kernel would end the zygote, too, but somebody has to reap it, and in a container
+// there may be nobody else who does. Without the lock, which a thread that still runs may hold.
+[[gnu::destructor]] void end_zygote() {
+  ZygoteLink& link = zygote_link();
   if (link.pid == 0 || link.owner != ::getpid()) return;
   ::kill(link.pid, SIGKILL);
   bury(link);
-}
-
-void at_exit() {
-  ZygoteLink& link = zygote_link();
-  const std::lock_guard lock(link.mutex);
-  link.program_ends = true;
-  end_zygote_if_unused(link);
 }
 
 std::size_t count_threads() {
@@ -97,7 +87,6 @@ void fork_zygote(ZygoteLink& link) {
     detail::zygote_main(std::move(theirs), parent);
   }
   ::setpgid(pid, pid);  // by both, so that neither has to wait for the other
-  if (link.owner != parent) link.connections = 0;  // those were of the process we are a fork of
   link.pid = pid;
   link.owner = parent;
   link.control = std::move(ours);
@@ -121,15 +110,13 @@ void init() {
   }
   bury(link);
   fork_zygote(link);
-  static const int registered = std::atexit(at_exit);
-  static_cast<void>(registered);  // if it failed, only the reaping is left to others
 }
 
 bool in_task_process() noexcept { return detail::is_task_process(); }
 
 namespace detail {
 
-ZygoteConnection::ZygoteConnection() {
+UniqueFd connect_to_zygote() {
   ZygoteLink& link = zygote_link();
   const std::lock_guard lock(link.mutex);
   int ends[2];
@@ -145,15 +132,7 @@ ZygoteConnection::ZygoteConnection() {
       send_message(link.control.get(), request, &sent_fd, 1) != SendOutcome::sent) {
     throw Error(ErrorCode::broken, "the zygote process, which makes task processes, is gone");
   }
-  ++link.connections;
-  socket_ = std::move(ours);
-}
-
-ZygoteConnection::~ZygoteConnection() {
-  ZygoteLink& link = zygote_link();
-  const std::lock_guard lock(link.mutex);
-  --link.connections;
-  end_zygote_if_unused(link);
+  return ours;
 }
 
 void bury_zygote() {

@@ -11,7 +11,6 @@
 
 #include <muster/executors/call_task.hpp>
 #include <muster/executors/deadlines.hpp>
-#include <muster/executors/errors.hpp>
 #include <muster/executors/map_chunk.hpp>
 #include <muster/executors/map_sizes.hpp>
 #include <muster/executors/zipped_input.hpp>
@@ -25,7 +24,8 @@ namespace muster {
 /// Dereferencing gives the result, or throws what the function threw for that input; incrementing
 /// after that goes on with the next one. What ends a task as a whole (its process died) is thrown
 /// for each of its inputs. Results are not held longer than they are looked at. When
-/// this is destroyed, what has not started is cancelled; detach() lets it run. The executor must
+/// this is destroyed, what has not started is cancelled; detach() lets it run. begin() and
+/// incrementing submit more tasks, and throw what submit() throws. The executor must
 /// outlive the iteration.
 template <class F, class R, class... Ranges>
 class [[nodiscard]] MapResults {
@@ -50,10 +50,7 @@ class [[nodiscard]] MapResults {
   }
 
   /// What was submitted runs, though nobody will see its results; no more input is taken.
-  void detach() noexcept {
-    impl_->flying.clear();
-    impl_->refused.reset();
-  }
+  void detach() noexcept { impl_->flying.clear(); }
 
   class iterator {
    public:
@@ -91,10 +88,6 @@ class [[nodiscard]] MapResults {
     std::size_t inputs;
     std::size_t input_bytes;
   };
-  struct Unsent {
-    detail::TaskPtr task;
-    Flying chunk;
-  };
 
   struct Impl {
     template <class... Given>
@@ -112,8 +105,9 @@ class [[nodiscard]] MapResults {
     }
 
     void fill() {
-      if (refused && !send(*std::exchange(refused, std::nullopt))) return;
       while (buffer.room() != 0 && buffer.has_memory(0) && !source.at_end()) {
+        // If it may be full of tasks of this map, the rest is sent when those are done.
+        if (!flying.empty() && sink.is_full()) return;
         const std::size_t size = std::min(sizer.chunk(), buffer.room());
         std::vector<Values> inputs;
         inputs.reserve(size);
@@ -126,23 +120,10 @@ class [[nodiscard]] MapResults {
         auto [task, future] =
             detail::make_task(detail::CallForEach<F, Values, R>{function}, std::move(inputs));
         detail::inherit_deadline(*task);
+        sink.execute(std::move(task));
         buffer.sent(count, bytes);
-        if (!send({std::move(task), {std::move(future), count, bytes}})) return;
+        flying.push_back({std::move(future), count, bytes});
       }
-    }
-
-    // False if the executor's queue is full. It may be so of tasks of this map: then the rest is
-    // sent when those are done.
-    bool send(Unsent unsent) {
-      try {
-        sink.execute(detail::TaskPtr::share(*unsent.task));
-      } catch (const QueueFullError&) {
-        refused = std::move(unsent);
-        if (flying.empty()) throw;
-        return false;
-      }
-      flying.push_back(std::move(unsent.chunk));
-      return true;
     }
 
     void advance() {
@@ -193,7 +174,6 @@ class [[nodiscard]] MapResults {
     void cancel_rest() {
       for (Flying& each : flying) each.future.cancel();
       flying.clear();
-      refused.reset();
     }
 
     static constexpr std::size_t refill_interval = 64;
@@ -205,7 +185,6 @@ class [[nodiscard]] MapResults {
     detail::MapBuffer buffer;
     std::optional<TimePoint> deadline;
     std::deque<Flying> flying;
-    std::optional<Unsent> refused;
     Chunk current;
     std::size_t at = 0;
     bool ended = false;

@@ -1,8 +1,8 @@
 #include <csignal>
 #include <memory>
 #include <utility>
-#include <vector>
 
+#include <muster/base/forks.hpp>
 #include <muster/executors/process_pool.hpp>
 #include <muster/executors/processes/pool_core.hpp>
 #include <muster/executors/processes/raw_task.hpp>
@@ -19,8 +19,7 @@ ProcessPoolExecutor::~ProcessPoolExecutor() {
   core_->shutdown(true, false);
   if (core_->is_here()) return;
   // A forked child has no thread to join, and the task processes are not its own to end.
-  static auto& inherited = *new std::vector<std::shared_ptr<detail::PoolCore>>;
-  inherited.push_back(std::move(core_));
+  keep_for_ever(std::move(core_));
 }
 
 Future<Bytes> ProcessPoolExecutor::submit_raw(TaskFunction function, Bytes argument,
@@ -36,6 +35,8 @@ Future<Bytes> ProcessPoolExecutor::submit_raw(TaskFunction function, Bytes argum
 }
 
 void ProcessPoolExecutor::execute(detail::TaskPtr task) { core_->execute(std::move(task)); }
+
+bool ProcessPoolExecutor::is_full() const { return core_->refuses_for_now(); }
 
 std::optional<TaskProgress> ProcessPoolExecutor::progress_of(detail::SharedStateBase& work) const {
   return core_->progress(work);

@@ -151,6 +151,7 @@ class ProcessPoolExecutor final : public SendingExecutor {
   Future<Bytes> submit_raw(TaskFunction function, Bytes argument, const TaskOptions& options = {});
 
   void execute(detail::TaskPtr task) override;
+  bool is_full() const override;  ///< submit() would throw QueueFullError just now
 
   /// Counters of a task of this pool, if it is running just now.
   template <class T>

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <concepts>
 #include <ranges>
 #include <type_traits>
 #include <utility>
@@ -54,5 +55,30 @@ class SendingExecutor : public Executor {
  protected:
   SendingExecutor() = default;
 };
+
+/// What functions over executors take: one, or a std::reference_wrapper of one.
+template <class E>
+concept ExecutorReference = std::convertible_to<E&, Executor&>;
+
+namespace detail {
+
+/// The executor itself, of its own type if that is known, so that it may refuse what it cannot
+/// send.
+template <ExecutorReference E>
+auto& as_executor(E& executor) {
+  if constexpr (std::derived_from<E, Executor>) {
+    return executor;
+  } else {
+    return static_cast<Executor&>(executor);
+  }
+}
+
+/// Does not compile for a call that the executor is known to be unable to send.
+template <ExecutorReference E, class F, class... A>
+constexpr void assert_submittable() {
+  if constexpr (std::derived_from<E, SendingExecutor>) assert_sendable_call<F, A...>();
+}
+
+}  // namespace detail
 
 }  // namespace muster

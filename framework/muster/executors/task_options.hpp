@@ -21,8 +21,6 @@ struct TaskOptions {
   /// is higher than theirs, so that none waits for ever (aging).
   int priority = 0;
 
-  std::string name = {};  ///< what errors call the task; the executor's number for it if empty
-
   /// From its submission until its function is entered. Over it, it never runs.
   std::optional<Duration> queue_timeout = std::nullopt;
 
@@ -39,6 +37,8 @@ struct TaskOptions {
 
   /// Process pools: run in a newly started process that runs nothing else and ends after it.
   bool fresh_process = false;
+
+  std::string name = {};  ///< what errors call the task
 };
 
 }  // namespace muster

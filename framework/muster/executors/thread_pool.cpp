@@ -1,3 +1,6 @@
+#include <utility>
+
+#include <muster/base/forks.hpp>
 #include <muster/executors/thread_pool.hpp>
 #include <muster/executors/threads/thread_pool_core.hpp>
 
@@ -6,7 +9,11 @@ namespace muster {
 ThreadPoolExecutor::ThreadPoolExecutor(ThreadPoolOptions options)
     : core_(std::make_unique<detail::ThreadPoolCore>(std::move(options))) {}
 
-ThreadPoolExecutor::~ThreadPoolExecutor() { core_->shutdown(true, false); }
+ThreadPoolExecutor::~ThreadPoolExecutor() {
+  core_->shutdown(true, false);
+  // A forked child has none of the threads, and somebody may have waited for the pool at the fork.
+  if (!core_->is_here()) keep_for_ever(std::shared_ptr<detail::ThreadPoolCore>(std::move(core_)));
+}
 
 void ThreadPoolExecutor::shutdown(bool wait, bool cancel_pending) {
   core_->shutdown(wait, cancel_pending);
@@ -15,6 +22,8 @@ void ThreadPoolExecutor::shutdown(bool wait, bool cancel_pending) {
 bool ThreadPoolExecutor::drain(std::optional<Duration> timeout) { return core_->drain(timeout); }
 
 void ThreadPoolExecutor::execute(detail::TaskPtr task) { core_->execute(std::move(task)); }
+
+bool ThreadPoolExecutor::is_full() const { return core_->refuses_for_now(); }
 
 unsigned ThreadPoolExecutor::max_workers() const noexcept { return core_->max_workers(); }
 

@@ -37,11 +37,13 @@ struct ThreadPoolOptions {
 /// - Tasks start in the order submitted (see TaskOptions for priorities). Tasks that a task submits
 ///   go to its own thread, last in first out, and idle threads take from there what has waited
 ///   longest (work stealing): for recursive work that keeps caches warm and queues short.
-/// - A task may wait for futures. One of its own pool that has not started is run right there;
-///   otherwise the thread sleeps and another one is started in its place, up to 512 in all, so that
-///   nested waits cannot use the pool up. Waits in a circle throw
-///   DeadlockError: those without a timeout, for one future or for all of several, that are results
-///   of tasks, of whatever thread pools. By way of then() or a promise they are not noticed.
+/// - A task may wait for futures. One of its own pool that has not started is run right there,
+///   unless the wait has a timeout, which it could not keep; otherwise the thread sleeps, and
+///   another one is started in its place, up to 512 in all. So nested waits cannot use the pool up;
+///   with 512 threads asleep even those with a timeout run what they wait for.
+/// - Waits in a circle throw DeadlockError: those without a timeout, for one future or for all of
+///   several, that are results of tasks, of whatever thread pools. By way of then() or a promise
+///   they are not noticed.
 /// - cancel() of a running task triggers its std::stop_token, if it takes one.
 ///
 /// Thread-safe. Callbacks of futures run in the pool's threads. In a forked child the pool is of no
@@ -59,6 +61,7 @@ class ThreadPoolExecutor final : public Executor {
   bool drain(std::optional<Duration> timeout = std::nullopt) override;
 
   void execute(detail::TaskPtr task) override;
+  bool is_full() const override;  ///< submit() would throw QueueFullError just now
 
   unsigned max_workers() const noexcept override;
   unsigned thread_count() const;  ///< threads started so far and not ended

@@ -25,7 +25,9 @@ void CompletionQueue::add(SharedStateBase& state) {
 std::optional<std::size_t> CompletionQueue::next(std::optional<TimePoint> deadline) {
   MUSTER_ASSERT(given_ < watches_.size());
   Watch* done = take_done();
-  if (done == nullptr && !deadline && WaitHelper::of_this_thread() != nullptr) {
+  if (done == nullptr) run_callbacks_put_aside();
+  const WaitHelper* const helper = WaitHelper::of_this_thread();
+  if (done == nullptr && helper != nullptr && (!deadline || !helper->can_be_replaced())) {
     run_one_here();
     done = take_done();
   }
@@ -49,23 +51,16 @@ CompletionQueue::Watch* CompletionQueue::take_done() {
 
 // False if the deadline is over and nothing is done.
 bool CompletionQueue::sleep(std::optional<TimePoint> deadline) {
-  WaitHelper* const helper = WaitHelper::of_this_thread();
-  if (helper != nullptr) helper->before_wait({});
+  const WaitScope scope({});
   std::unique_lock lock(mutex_);
   const auto any_done = [this] { return first_done_ != nullptr; };
-  bool is_done = true;
-  if (deadline) {
-    is_done = changed_.wait_until(lock, *deadline, any_done);
-  } else {
-    changed_.wait(lock, any_done);  // for ever, as asked; every promise ends its futures
-  }
-  lock.unlock();
-  if (helper != nullptr) helper->after_wait();
-  return is_done;
+  if (deadline) return changed_.wait_until(lock, *deadline, any_done);
+  changed_.wait(lock, any_done);  // for ever, as asked; every promise ends its futures
+  return true;
 }
 
 // For a thread of a pool, whose tasks may be among them and may have no other thread to run. Not if
-// there is a deadline: what is run here runs to its end.
+// there is a deadline and something else can run them: what is run here runs to its end.
 void CompletionQueue::run_one_here() {
   while (run_here_from_ < watches_.size()) {
     Watch& each = watches_[run_here_from_++];

@@ -40,7 +40,9 @@ class CoroutinePromiseBase {
   // It runs in the caller until its first co_await that has to wait, and cleans up by itself.
   std::suspend_never initial_suspend() const noexcept { return {}; }
   std::suspend_never final_suspend() const noexcept { return {}; }
-  void unhandled_exception() { promise_.set_exception(std::current_exception()); }
+  void unhandled_exception() {
+    PromiseAccess::state(promise_).give_error(std::current_exception()).run_in_turn();
+  }
 
  protected:
   Promise<T> promise_;
@@ -51,14 +53,14 @@ class CoroutinePromise : public CoroutinePromiseBase<T> {
  public:
   template <class U>
   void return_value(U&& value) {
-    this->promise_.set_value(std::forward<U>(value));
+    PromiseAccess::state(this->promise_).give_value(std::forward<U>(value)).run_in_turn();
   }
 };
 
 template <>
 class CoroutinePromise<void> : public CoroutinePromiseBase<void> {
  public:
-  void return_void() { promise_.set_value(); }
+  void return_void() { PromiseAccess::state(promise_).give_value(VoidValue()).run_in_turn(); }
 };
 
 }  // namespace detail

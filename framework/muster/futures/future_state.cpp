@@ -58,15 +58,19 @@ void run_callback(CallbackBase& callback, SharedStateBase& state) noexcept {
   }
 }
 
-/// A callback that completes a future runs the callbacks of that, and so on: a long chain of them
-/// would use the stack up. From this depth on they are put aside, and run one after the other.
-constexpr unsigned callback_depth_max = 64;
+/// Each link of a chain of then() completes the next from inside its own callback, and a long chain
+/// would use the stack up. From this depth on what is next is put aside, for whoever called to run.
+constexpr unsigned chain_depth_max = 64;
 
-struct CallbackNesting {
+struct ChainRun {
   unsigned depth = 0;
-  std::list<DoneCallbacks>* put_aside = nullptr;  // at the greatest depth
+  std::list<DoneCallbacks> aside = {};
 };
-constinit thread_local CallbackNesting callback_nesting;
+
+ChainRun& chain_of_this_thread() noexcept {
+  thread_local ChainRun chain;
+  return chain;
+}
 
 /// A time to wait until; none if the wait is to have no end or one too far away to be represented.
 std::optional<TimePoint> deadline_after(std::optional<Duration> timeout) {
@@ -99,31 +103,30 @@ DoneCallbacks& DoneCallbacks::operator=(DoneCallbacks&& other) noexcept {
 }
 
 void DoneCallbacks::run_all() noexcept {
-  CallbackNesting& nesting = callback_nesting;
-  if (nesting.put_aside != nullptr) {
-    nesting.put_aside->push_back(std::move(*this));
-    return;
-  }
-  ++nesting.depth;
-  if (nesting.depth < callback_depth_max) {
-    run_each();
-  } else {
-    std::list<DoneCallbacks> aside;
-    nesting.put_aside = &aside;
-    run_each();
-    while (!aside.empty()) {
-      DoneCallbacks next = std::move(aside.front());
-      aside.pop_front();
-      next.run_each();
-    }
-    nesting.put_aside = nullptr;
-  }
-  --nesting.depth;
-}
-
-void DoneCallbacks::run_each() noexcept {
   const auto callbacks = std::exchange(callbacks_, {});
   for (const auto& callback : callbacks) run_callback(*callback, *state_.get());
+}
+
+void DoneCallbacks::run_in_turn() noexcept {
+  if (callbacks_.empty()) return;
+  ChainRun& chain = chain_of_this_thread();
+  if (chain.depth == chain_depth_max) {
+    chain.aside.push_back(std::move(*this));
+    return;
+  }
+  ++chain.depth;
+  run_all();
+  if (chain.depth == chain_depth_max) run_callbacks_put_aside();
+  --chain.depth;
+}
+
+void run_callbacks_put_aside() noexcept {
+  std::list<DoneCallbacks>& aside = chain_of_this_thread().aside;
+  while (!aside.empty()) {
+    DoneCallbacks next = std::move(aside.front());
+    aside.pop_front();
+    next.run();
+  }
 }
 
 SharedStateBase::~SharedStateBase() = default;
@@ -276,11 +279,11 @@ bool SharedStateBase::advance(FutureState to) {
   return true;
 }
 
-void SharedStateBase::set_error(std::exception_ptr error) {
+DoneCallbacks SharedStateBase::give_error(std::exception_ptr error) {
   MUSTER_ASSERT(error != nullptr);
   Lock lock = lock_for_outcome();
   error_ = std::move(error);
-  finish(std::move(lock), FutureState::finished).run();
+  return finish(std::move(lock), FutureState::finished);
 }
 
 DoneCallbacks SharedStateBase::set_cancelled() {
@@ -347,6 +350,8 @@ bool SharedStateBase::await_done(std::optional<Duration> timeout) {
 }
 
 bool SharedStateBase::await_long(std::optional<Duration> timeout) {
+  run_callbacks_put_aside();
+  if (done()) return true;
   const std::optional<TimePoint> deadline = deadline_after(timeout);
   if (WaitHelper::of_this_thread() != nullptr) return await_helping(deadline);
   lend_thread(deadline);
@@ -354,16 +359,14 @@ bool SharedStateBase::await_long(std::optional<Duration> timeout) {
 }
 
 bool SharedStateBase::await_helping(std::optional<TimePoint> deadline) {
-  // What runs here runs to its end, so not if there is a deadline. Telling the pool costs a lock,
-  // and perhaps a thread is started: not for a short wait.
-  if ((!deadline && run_here()) || spin_until_done()) return true;
-  WaitHelper& helper = *WaitHelper::of_this_thread();
+  // What runs here runs to its end, so if there is a deadline only where nothing else would run it.
+  // Telling the pool costs a lock, and perhaps a thread is started: not for a short wait.
+  const bool may_run = !deadline || !WaitHelper::of_this_thread()->can_be_replaced();
+  if ((may_run && run_here()) || spin_until_done()) return true;
   SharedStateBase* const awaited = this;
-  helper.before_wait(deadline ? std::span<SharedStateBase* const>() : std::span(&awaited, 1));
+  const WaitScope scope(deadline ? std::span<SharedStateBase* const>() : std::span(&awaited, 1));
   lend_thread(deadline);
-  const bool is_done = sleep_until_done(deadline);
-  helper.after_wait();
-  return is_done;
+  return sleep_until_done(deadline);
 }
 
 void SharedStateBase::lend_thread(std::optional<TimePoint> deadline) {

@@ -136,15 +136,21 @@ class DoneCallbacks {
   void run() noexcept {
     if (!callbacks_.empty()) run_all();
   }
+  /// For a link of a chain: runs them now, or a little later if the chain is long, when the
+  /// callback that is the caller has returned.
+  void run_in_turn() noexcept;
   bool empty() const noexcept { return callbacks_.empty(); }
 
  private:
   void run_all() noexcept;
-  void run_each() noexcept;
 
   StatePtr<SharedStateBase> state_;
   std::vector<std::unique_ptr<CallbackBase>> callbacks_;
 };
+
+/// Runs what the calling thread has put aside, see run_in_turn(). To be called before it sleeps,
+/// since it may do so for what these bring about.
+void run_callbacks_put_aside() noexcept;
 
 /// Someone who waits for several futures. Told of each completion once, with the lock of that
 /// future's state held, so it must not call back into futures.
@@ -206,7 +212,7 @@ class SharedStateBase {
     return true;
   }
   bool advance(FutureState to);
-  void set_error(std::exception_ptr error);
+  [[nodiscard]] DoneCallbacks give_error(std::exception_ptr error);
   [[nodiscard]] DoneCallbacks set_cancelled();
   void set_control(std::weak_ptr<WorkControl> control);
   void abandon() noexcept;
@@ -318,10 +324,10 @@ template <class Stored>
 class SharedState : public SharedStateBase {
  public:
   template <class U>
-  void set_value(U&& value) {
+  [[nodiscard]] DoneCallbacks give_value(U&& value) {
     Lock lock = lock_for_outcome();
     value_.emplace(std::forward<U>(value));  // if it throws, the future is still open
-    finish(std::move(lock), FutureState::finished).run();
+    return finish(std::move(lock), FutureState::finished);
   }
 
   /// Once it has one.

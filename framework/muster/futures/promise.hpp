@@ -10,6 +10,18 @@
 
 namespace muster {
 
+namespace detail {
+
+/// For links of chains, which decide when the callbacks of what they complete run.
+struct PromiseAccess {
+  template <class AnyPromise>
+  static auto& state(const AnyPromise& promise) {
+    return *promise.state_.get();
+  }
+};
+
+}  // namespace detail
+
 /// The side that delivers the outcome, used by executors. Exactly one outcome is ever accepted: a
 /// second one throws InvalidStateError and changes nothing. A promise destroyed before that
 /// completes its future with BrokenPromiseError, so that no one waits for ever.
@@ -52,17 +64,17 @@ class Promise {
   /// outcome.
   template <class U = Stored>
   requires(!std::is_void_v<T> && std::is_constructible_v<Stored, U&&>) void set_value(U&& value) {
-    state_->set_value(std::forward<U>(value));
+    state_->give_value(std::forward<U>(value)).run();
   }
   /// The same where there is no value.
-  void set_value() requires std::is_void_v<T> { state_->set_value(Stored()); }
+  void set_value() requires std::is_void_v<T> { state_->give_value(Stored()).run(); }
 
   /// Ends it with an error, which result() will throw; as set_value() otherwise.
-  void set_exception(std::exception_ptr error) { state_->set_error(std::move(error)); }
+  void set_exception(std::exception_ptr error) { state_->give_error(std::move(error)).run(); }
   /// The same with a copy of `error`, of its static type.
   template <class E>
   requires std::is_base_of_v<std::exception, E>
-  void set_exception(const E& error) { state_->set_error(std::make_exception_ptr(error)); }
+  void set_exception(const E& error) { state_->give_error(std::make_exception_ptr(error)).run(); }
 
   /// Ends it as cancelled: waiters wake now. The callbacks run in run() of what is returned, or
   /// when it is destroyed, so that the caller can release its own locks first.
@@ -73,6 +85,7 @@ class Promise {
   void on_cancel(std::weak_ptr<WorkControl> control) { state_->set_control(std::move(control)); }
 
  private:
+  friend struct detail::PromiseAccess;
   void abandon() noexcept {
     if (state_ != nullptr) state_->abandon();
   }

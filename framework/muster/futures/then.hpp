@@ -31,8 +31,8 @@ decltype(auto) call_with_result(F& function, const Future<T>& done) {
   }
 }
 
-/// What then() adds to a future. The function is destroyed before the new future is done, as a
-/// task's is: who waits for that may rely on what it held being released.
+/// What then() adds to a future. The function is destroyed before the new future has its result, as
+/// a task's is: who waits for that may rely on what it held being released.
 template <class T, class F, class Result>
 class Continuation {
  public:
@@ -42,42 +42,28 @@ class Continuation {
   void operator()(const Future<T>& done) {
     if (done.cancelled()) {
       function_.reset();
-      promise_.set_cancelled().run();
+      promise_.set_cancelled().run_in_turn();
     } else if (promise_.set_running()) {  // unless the new one was cancelled
-      run(done);
+      outcome(done).run_in_turn();
     }
   }
 
  private:
-  void run(const Future<T>& done) {
-    std::optional<StoredType<Result>> value;
-    std::exception_ptr error;
+  DoneCallbacks outcome(const Future<T>& done) {
+    auto& state = PromiseAccess::state(promise_);
     try {
+      std::optional<StoredType<Result>> value;
       if constexpr (std::is_void_v<Result>) {
         call_with_result(*function_, done);
         value.emplace();
       } else {
         value.emplace(call_with_result(*function_, done));
       }
+      function_.reset();
+      return state.give_value(*std::move(value));
     } catch (...) {
-      error = std::current_exception();
-    }
-    function_.reset();
-    if (error != nullptr) {
-      promise_.set_exception(std::move(error));
-    } else if constexpr (std::is_void_v<Result>) {
-      promise_.set_value();
-    } else {
-      set_value(*std::move(value));
-    }
-  }
-
-  template <class Value>
-  void set_value(Value&& value) {
-    try {
-      promise_.set_value(std::forward<Value>(value));
-    } catch (...) {  // by the value's move constructor
-      promise_.set_exception(std::current_exception());
+      function_.reset();
+      return state.give_error(std::current_exception());
     }
   }
 

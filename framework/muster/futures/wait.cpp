@@ -86,11 +86,14 @@ void wait_for_states(std::span<SharedStateBase* const> states, const WaitOptions
   if (options.timeout && *options.timeout < TimePoint::max() - now) {
     deadline = now + *options.timeout;
   }
-  WaitHelper* const helper = WaitHelper::of_this_thread();
+  run_callbacks_put_aside();
+  const WaitHelper* const helper = WaitHelper::of_this_thread();
   const bool looks_only = options.timeout && *options.timeout <= Duration::zero();
   const bool for_all = options.return_when == ReturnWhen::all_completed;
-  // What is run here runs to its end, so not if there is a deadline.
-  const bool may_run = helper != nullptr && !deadline;
+  // What is run here runs to its end, so if there is a deadline only where nothing else would run
+  // it.
+  const bool may_run =
+      helper != nullptr && (!deadline || (!looks_only && !helper->can_be_replaced()));
   if (may_run && for_all) run_what_has_not_started(states);
   WaitListener listener(options.return_when, states.size());
   const Registration registration(states, listener);
@@ -100,9 +103,8 @@ void wait_for_states(std::span<SharedStateBase* const> states, const WaitOptions
     return;
   }
   const bool can_deadlock = !deadline && (for_all || states.size() == 1);
-  helper->before_wait(can_deadlock ? states : std::span<SharedStateBase* const>());
+  const WaitScope scope(can_deadlock ? states : std::span<SharedStateBase* const>());
   listener.wait(deadline);
-  helper->after_wait();
 }
 
 }  // namespace muster::detail

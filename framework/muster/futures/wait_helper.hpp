@@ -19,8 +19,28 @@ class WaitHelper {
   virtual void before_wait(std::span<SharedStateBase* const> awaited) = 0;
   virtual void after_wait() noexcept = 0;
 
+  /// False if before_wait() cannot have another thread do this one's work meanwhile.
+  virtual bool can_be_replaced() const noexcept { return true; }
+
   /// The one of the calling thread, null for most.
   static WaitHelper*& of_this_thread() noexcept;
+};
+
+/// A time in which the calling thread sleeps: tells its helper, if it has one, before and after.
+class WaitScope {
+ public:
+  explicit WaitScope(std::span<SharedStateBase* const> awaited)
+      : helper_(WaitHelper::of_this_thread()) {
+    if (helper_ != nullptr) helper_->before_wait(awaited);
+  }
+  ~WaitScope() {
+    if (helper_ != nullptr) helper_->after_wait();
+  }
+  WaitScope(const WaitScope&) = delete;
+  WaitScope& operator=(const WaitScope&) = delete;
+
+ private:
+  WaitHelper* helper_;
 };
 
 }  // namespace muster::detail

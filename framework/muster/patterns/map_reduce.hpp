@@ -7,7 +7,7 @@
 #include <type_traits>
 #include <utility>
 
-#include <muster/executors/executor.hpp>
+#include <muster/executors/sending_executor.hpp>
 #include <muster/patterns/reduce_chunk.hpp>
 
 namespace muster {
@@ -41,9 +41,9 @@ Associative<F> associative(F function) {
 ///
 /// Thread-safe, as far as the inputs are. `map` is copied into every task, and nothing in a task
 /// refers to the caller, so it may be used with any executor, of processes too.
-template <std::derived_from<Executor> E, std::ranges::input_range Inputs, class Map, class Reduce,
-          class Value>
-Value map_reduce(E& executor, Inputs&& inputs, Map map, Reduce reduce, Value init,
+template <std::ranges::input_range Inputs, class Map, class Reduce, class Value,
+          ExecutorReference E>
+Value map_reduce(E&& executor, Inputs&& inputs, Map map, Reduce reduce, Value init,
                  const MapOptions& options = {}) {
   using Input = std::ranges::range_value_t<Inputs>;
   static_assert(std::invocable<Map&, Input>, "map_reduce: map cannot be called with an input");
@@ -53,7 +53,8 @@ Value map_reduce(E& executor, Inputs&& inputs, Map map, Reduce reduce, Value ini
                 "map_reduce: reduce cannot be called with (init, what map returns)");
   static_assert(std::convertible_to<std::invoke_result_t<Reduce&, Value, Mapped>, Value>,
                 "map_reduce: what reduce returns does not convert to the type of init");
-  auto results = executor.map(std::move(map), std::forward<Inputs>(inputs), options);
+  auto results =
+      detail::as_executor(executor).map(std::move(map), std::forward<Inputs>(inputs), options);
   for (auto& mapped : results) {
     init = static_cast<Value>(std::invoke(reduce, std::move(init), std::move(mapped)));
   }
@@ -64,9 +65,9 @@ Value map_reduce(E& executor, Inputs&& inputs, Map map, Reduce reduce, Value ini
 /// inputs, and only one value a chunk travels back. Inside the tasks everything is of init's type:
 /// what map returns is converted to that, and reduce called with two of it. `init` takes part once.
 /// `reduce` too is copied into every task.
-template <std::derived_from<Executor> E, std::ranges::input_range Inputs, class Map, class Reduce,
-          class Value>
-Value map_reduce(E& executor, Inputs&& inputs, Map map, Associative<Reduce> reduce, Value init,
+template <std::ranges::input_range Inputs, class Map, class Reduce, class Value,
+          ExecutorReference E>
+Value map_reduce(E&& executor, Inputs&& inputs, Map map, Associative<Reduce> reduce, Value init,
                  const MapOptions& options = {}) {
   using Input = std::ranges::range_value_t<Inputs>;
   static_assert(std::invocable<Map&, Input>, "map_reduce: map cannot be called with an input");
@@ -80,14 +81,14 @@ Value map_reduce(E& executor, Inputs&& inputs, Map map, Associative<Reduce> redu
       "map_reduce: an associative reduce cannot be called with two values of init's type");
   static_assert(std::convertible_to<std::invoke_result_t<Reduce&, Value, Value>, Value>,
                 "map_reduce: what reduce returns does not convert to the type of init");
-  detail::ReduceSizer sizer(options, executor.max_workers());
+  detail::ReduceSizer sizer(options, detail::as_executor(executor).max_workers());
   const MapOptions by_chunk{.timeout = options.timeout,
                             .chunk_size = 1,
                             .buffer_size = sizer.chunks_max(),
                             .buffer_bytes = options.buffer_bytes};
-  auto results =
-      executor.map(detail::ReduceChunk<Map, Reduce, Value, Input>{std::move(map), reduce.function},
-                   detail::InputChunks<Inputs>(std::forward<Inputs>(inputs), sizer), by_chunk);
+  auto results = detail::as_executor(executor).map(
+      detail::ReduceChunk<Map, Reduce, Value, Input>{std::move(map), reduce.function},
+      detail::InputChunks<Inputs>(std::forward<Inputs>(inputs), sizer), by_chunk);
   for (auto& [partial, elapsed_ns] : results) {
     sizer.measured(Duration(elapsed_ns));
     init = static_cast<Value>(std::invoke(reduce.function, std::move(init), std::move(partial)));

@@ -11,7 +11,6 @@
 #include <utility>
 #include <variant>
 
-#include <muster/executors/executor.hpp>
 #include <muster/executors/sending_executor.hpp>
 #include <muster/patterns/pipeline_options.hpp>
 #include <muster/patterns/pipeline_run.hpp>
@@ -154,13 +153,13 @@ class Pipeline {
   }
 
   /// This pipeline with one more stage. Throws Error(usage) for sizes below 1.
-  template <std::derived_from<Executor> E, class F>
-  auto stage(E& executor, F function, StageOptions options = {}) const {
-    if constexpr (std::derived_from<E, SendingExecutor>) detail::assert_sendable_call<F, Out>();
+  template <class F, ExecutorReference E>
+  auto stage(E&& executor, F function, StageOptions options = {}) const {
+    detail::assert_submittable<std::remove_cvref_t<E>, F, Out>();
     using Result = typename detail::StageResult<F, Out>::type;
     auto stages = stages_;
     stages.push_back(std::make_shared<detail::TypedPipelineStage<F, Out, Result>>(
-        executor, stages.size(), std::move(options), std::move(function)));
+        detail::as_executor(executor), stages.size(), std::move(options), std::move(function)));
     return Pipeline<In, Result>(std::move(stages));
   }
 
@@ -203,10 +202,10 @@ template <class In>
 class PipelineStart {
  public:
   /// A pipeline of one stage; see Pipeline::stage().
-  template <std::derived_from<Executor> E, class F>
-  auto stage(E& executor, F function, StageOptions options = {}) const {
+  template <class F, ExecutorReference E>
+  auto stage(E&& executor, F function, StageOptions options = {}) const {
     return Pipeline<In, In>(detail::PipelineStages())
-        .stage(executor, std::move(function), std::move(options));
+        .stage(std::forward<E>(executor), std::move(function), std::move(options));
   }
 };
 

@@ -28,24 +28,18 @@ void OpenTasks::add(const std::shared_ptr<OpenTasks>& open, TaskBase& task) {
 }
 
 bool OpenTasks::await_none(std::optional<Duration> timeout) {
+  if (!home_process_.is_here()) return true;  // nobody ends them in a forked child
   const auto none = [this] { return count_ == 0; };
   {
     const std::lock_guard lock(mutex_);
     if (none()) return true;
   }
-  WaitHelper* const helper = WaitHelper::of_this_thread();
-  if (helper != nullptr) helper->before_wait({});
-  bool is_over = true;
-  {
-    std::unique_lock lock(mutex_);
-    if (timeout) {
-      is_over = changed_.wait_until(lock, deadline_after(Clock::now(), *timeout), none);
-    } else {
-      changed_.wait(lock, none);  // for ever, as asked: every task ends
-    }
-  }
-  if (helper != nullptr) helper->after_wait();
-  return is_over;
+  run_callbacks_put_aside();
+  const WaitScope scope({});
+  std::unique_lock lock(mutex_);
+  if (timeout) return changed_.wait_until(lock, deadline_after(Clock::now(), *timeout), none);
+  changed_.wait(lock, none);  // for ever, as asked: every task ends
+  return true;
 }
 
 bool WaitingTasks::cancel(SharedStateBase& work) {

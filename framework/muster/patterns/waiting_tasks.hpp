@@ -7,6 +7,7 @@
 #include <optional>
 
 #include <muster/base/clock.hpp>
+#include <muster/base/forks.hpp>
 #include <muster/executors/task.hpp>
 
 namespace muster::detail {
@@ -18,12 +19,13 @@ class OpenTasks {
   static void add(const std::shared_ptr<OpenTasks>& open, TaskBase& task);
 
   /// False if there still are any when the time is over. A pool's thread that waits here is
-  /// replaced meanwhile.
+  /// replaced meanwhile. In a forked child true at once: nobody ends them there.
   bool await_none(std::optional<Duration> timeout);
 
  private:
   class Counted;
 
+  const HomeProcess home_process_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::size_t count_ = 0;

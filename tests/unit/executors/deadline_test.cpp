@@ -47,7 +47,7 @@ TEST(Deadlines, ATaskThatWaitsTooLongForAThreadNeverRuns) {
   std::atomic<int> ran = 0;
   const Future<void> late = pool.submit({.queue_timeout = 1ms}, [&] { ++ran; });
   EXPECT_EQ(deadline_message(late), "the task was not started within its queue_timeout of 1 ms");
-  const Future<void> named = pool.submit({.name = "resize", .queue_timeout = 1ms}, [&] { ++ran; });
+  const Future<void> named = pool.submit({.queue_timeout = 1ms, .name = "resize"}, [&] { ++ran; });
   EXPECT_EQ(deadline_message(named),
             "task 'resize' was not started within its queue_timeout of 1 ms");
   gate.open();
@@ -199,6 +199,27 @@ TEST(Deadlines, OfAProcessPoolRaceWithItsTasks) {
     }
   }
   EXPECT_EQ(pool.submit([] { return 3; }).result(), 3);
+}
+
+// The timer ends tasks at the very moment at which their arguments are read.
+TEST(Deadlines, MayComeWhileTheCallIsEncoded) {
+  ProcessPoolExecutor pool({.max_workers = 1});
+  const std::vector<std::string> large(2000, std::string(100, 'x'));
+  int ended = 0;
+  int late = 0;
+  for (int i = 0; i < 300; ++i) {
+    const Future<std::size_t> future = pool.submit(
+        {.total_timeout = std::chrono::microseconds(i)},
+        [](const std::vector<std::string>& all) { return all.size(); }, large);
+    try {
+      EXPECT_EQ(future.result(60s), large.size());
+      ++ended;
+    } catch (const DeadlineError&) {
+      ++late;
+    }
+  }
+  EXPECT_EQ(ended + late, 300);
+  EXPECT_GT(late, 0);
 }
 
 }  // namespace

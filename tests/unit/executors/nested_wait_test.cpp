@@ -168,8 +168,8 @@ TEST(NestedWait, ACircleThatATimeoutEndsIsNone) {
 // does not end before: were it run by the waiting thread, the timeout would never be noticed.
 template <class Wait>
 void expect_in_time(Wait wait_with_timeout) {
-  ThreadPoolExecutor pool({.max_workers = 1});
   Gate gate;
+  ThreadPoolExecutor pool({.max_workers = 1});
   const Future<bool> in_time = pool.submit([&] {
     const std::vector<Future<int>> others = {pool.submit([&gate] {
       gate.pass();
@@ -208,8 +208,8 @@ TEST(NestedWait, ATimeoutIsKept) {
 }
 
 TEST(NestedWait, OfAMapKeepsItsTimeout) {
-  ThreadPoolExecutor pool({.max_workers = 1});
   Gate gate;
+  ThreadPoolExecutor pool({.max_workers = 1});
   const Future<void> maps = pool.submit([&] {
     const auto pass = [&gate](int n) {
       gate.pass();
@@ -226,8 +226,8 @@ TEST(NestedWait, OfAMapKeepsItsTimeout) {
 // What a wait for the first of several has no need of stays where it is.
 template <class First>
 void expect_untouched(ReturnWhen when, First first) {
-  ThreadPoolExecutor pool({.max_workers = 1});
   std::atomic<bool> ran = false;
+  ThreadPoolExecutor pool({.max_workers = 1});
   const Future<bool> waits = pool.submit([&] {
     const Future<int> ended = first();
     const Future<int> other = pool.submit([&ran] {
@@ -255,6 +255,17 @@ TEST(NestedWait, TheFirstExceptionIsEnough) {  // 49
     promise.set_exception(std::runtime_error("one"));
     return promise.future();
   });
+}
+
+// Every wait costs a thread then, up to the greatest number of them; after that they run in place.
+TEST(NestedWait, DeepRecursionWithTimeoutsEnds) {
+  ThreadPoolExecutor pool({.max_workers = 2});
+  const std::function<long(int)> fib = [&](int n) -> long {
+    if (n < 2) return n;
+    const Future<long> other = pool.submit(fib, n - 1);
+    return fib(n - 2) + other.result(60s);
+  };
+  EXPECT_EQ(pool.submit(fib, 19).result(60s), 4181);
 }
 
 }  // namespace

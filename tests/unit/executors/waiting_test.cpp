@@ -19,6 +19,7 @@
 #include <muster/futures/wait.hpp>
 
 #include "support.hpp"
+#include "support/gate.hpp"
 #include "support/process_pools.hpp"
 
 // Threads that wait for process pools: they take replies themselves, and must miss nothing.
@@ -219,6 +220,7 @@ TEST_F(WaitingTest, ACallbackMayNotWaitForItsOwnPool) {
   ProcessPoolExecutor pool({.max_workers = 1});
   ProcessPoolExecutor other({.max_workers = 1});
   const auto in_callback = [&pool](const std::function<void()>& action) {
+    reset_shared();
     Promise<bool> refused;
     const Future<bool> future = refused.future();
     pool.submit(gate, 0).add_done_callback([&] {
@@ -229,6 +231,7 @@ TEST_F(WaitingTest, ACallbackMayNotWaitForItsOwnPool) {
         refused.set_value(true);
       }
     });
+    EXPECT_TRUE(at_gate(1));
     open_gate();
     return future.result(60s);
   };
@@ -236,6 +239,32 @@ TEST_F(WaitingTest, ACallbackMayNotWaitForItsOwnPool) {
   EXPECT_TRUE(in_callback([&] { wait(std::vector{pool.submit(same, 1), pool.submit(same, 2)}); }));
   EXPECT_FALSE(in_callback([&] { other.submit(same, 1).result(); })) << "of another pool";
   EXPECT_EQ(pool.submit(same, 3).result(60s), 3) << "it works on";
+}
+
+// Both results arrive while the pool's thread is busy, so it holds the second one when the callback
+// of the first asks for that.
+TEST_F(WaitingTest, ACallbackMayNotWaitForWhatArrivedWithIts) {
+  Gate busy;
+  ProcessPoolExecutor pool({.max_workers = 1, .prefetch = 8});
+  pool.submit(same, 0).add_done_callback([&busy] { busy.pass(); });
+  busy.await(1);
+  const Future<int> first = pool.submit(count_run, 1);
+  const Future<int> second = pool.submit(count_run, 2);
+  Promise<bool> refused;
+  const Future<bool> future = refused.future();
+  first.add_done_callback([&] {
+    try {
+      second.result();
+      refused.set_value(false);
+    } catch (const DeadlockError&) {
+      refused.set_value(true);
+    }
+  });
+  const Future<int> third = pool.submit(count_run, 3);
+  ASSERT_TRUE(eventually([] { return shared().runs_by_number[3] == 1; })) << "both have answered";
+  busy.open();
+  EXPECT_TRUE(future.result(60s));
+  EXPECT_EQ(second.result(60s), 2);
 }
 
 TEST_F(WaitingTest, AThreadOfAPoolWaitsForAProcess) {

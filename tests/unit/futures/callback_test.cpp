@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include <muster/futures/coroutine.hpp>
 #include <muster/futures/promise.hpp>
 #include <muster/futures/then.hpp>
 
@@ -243,6 +244,32 @@ TEST(Then, AChainMayBeOfAnyLength) {
   EXPECT_EQ(last.result(0s), long_chain);
 }
 
+TEST(Then, AFunctionDeepInAChainMayWaitForAnotherChain) {
+  Promise<int> promise;
+  Future<int> last = promise.future();
+  for (int i = 0; i < 300; ++i) {
+    last = last.then([](int value) {
+      Promise<int> other;
+      const Future<int> next =
+          other.future().then([](int x) { return x + 1; }).then([](int x) { return x * 2; });
+      other.set_value(value);
+      return next.result(10s) / 2;
+    });
+  }
+  promise.set_value(0);
+  EXPECT_EQ(last.result(0s), 300);
+}
+
+Future<int> one_more(Future<int> before) { co_return co_await before + 1; }
+
+TEST(Coroutine, AChainMayBeOfAnyLength) {
+  Promise<int> promise;
+  Future<int> last = promise.future();
+  for (int i = 0; i < long_chain; ++i) last = one_more(last);
+  promise.set_value(0);
+  EXPECT_EQ(last.result(0s), long_chain);
+}
+
 TEST(Then, ALongChainMayBeAbandonedAndCancelled) {
   int ended = 0;
   for (const bool cancelled : {false, true}) {
@@ -266,6 +293,7 @@ TEST(DoneCallback, NestedOnesRunBeforeTheCallThatCompletesReturns) {
     promises[i].future().add_done_callback([&, i] {
       ++ran;
       if (i + 1 < depth) promises[i + 1].set_value();
+      EXPECT_EQ(ran, depth) << "set_value() had them all run";
     });
   }
   promises[0].set_value();

@@ -333,6 +333,21 @@ TEST(Retrying, CancelRacesWithEverything) {
   EXPECT_TRUE(retrying.drain(60s));
 }
 
+TEST(Retrying, AMapOverAFullQueueRunsEveryInputOnce) {
+  ThreadPoolExecutor threads({.max_workers = 1, .queue_max = 1, .on_full = OnFull::raise});
+  RetryingExecutor retrying(threads);
+  int expected = 0;
+  std::vector<int> inputs(100);
+  for (int& each : inputs) each = expected++;
+  expected = 0;
+  for (const int result : retrying.map([](int n) { return n; }, inputs, {.chunk_size = 1})) {
+    EXPECT_EQ(result, expected++);
+  }
+  EXPECT_EQ(expected, 100);
+  EXPECT_TRUE(retrying.drain(60s));
+  EXPECT_EQ(retrying.statistics().attempts, 100U);
+}
+
 TEST(Retrying, WorksOverProcesses) {
   ProcessPoolExecutor processes({.max_workers = 1});
   RetryingExecutor retrying(processes, {.attempts_max = 3, .delay = 1ms});

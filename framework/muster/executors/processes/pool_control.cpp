@@ -125,12 +125,10 @@ bool PoolCore::holds(const TaskBase& task) const {
          task.home.load(std::memory_order_acquire) == this;
 }
 
-/// A task of this pool that has not ended: only the pump brings it to its end.
+/// A task of this pool that has not ended: only the pump is sure to bring it to its end.
 bool PoolCore::waits_for_pump(const SharedStateBase& work) const {
   const auto* const task = dynamic_cast<const TaskBase*>(&work);
-  if (task == nullptr) return false;
-  const Lock lock(mutex_);
-  return holds(*task);
+  return task != nullptr && task->home.load(std::memory_order_acquire) == this && !work.done();
 }
 
 // Ends a task as cancelled, if that can still be done. With the lock.

@@ -79,15 +79,68 @@ UniqueFd make_eventfd() {
   return made;
 }
 
-/// The call as it is sent, unless that is quickly made again. Throws what the codec of an argument
-/// throws, and Error(limit).
+/// Whose a task with a deadline is while its arguments are read: the timer, which would destroy
+/// them, has to leave it alone.
+class Encoding final : public TaskHome,
+                       public WorkControl,
+                       public std::enable_shared_from_this<Encoding> {
+ public:
+  std::shared_ptr<WorkControl> control() noexcept override { return shared_from_this(); }
+  bool cancel(SharedStateBase& work) override {
+    DoneCallbacks callbacks;
+    {
+      const std::lock_guard lock(mutex_);
+      if (is_over_) return false;
+      callbacks = work.set_cancelled();
+    }
+    callbacks.run();
+    return true;
+  }
+  bool started(SharedStateBase& /*work*/) override { return false; }
+  void end() {
+    const std::lock_guard lock(mutex_);
+    is_over_ = true;
+  }
+
+ private:
+  std::mutex mutex_;
+  bool is_over_ = false;
+};
+
 void encode_call(TaskBase& task, std::uint64_t bytes_max) {
-  if (task.remote().is_flat && bytes_max >= EncodedCall::borrowed_bytes_min) return;
   EncodedCall& call = task.extras().call.emplace();
   task.encode(call);
   if (call.size() <= bytes_max + call_prefix_bytes) return;
   throw Error(ErrorCode::limit, "the call has " + format_bytes(call.size()) +
                                     ", more than the limit of " + format_bytes(bytes_max));
+}
+
+void encode_call_with_deadline(TaskBase& task, std::uint64_t bytes_max) {
+  const auto encoding = std::make_shared<Encoding>();
+  if (!task.move_to(encoding.get())) return;
+  const auto take_back = [&] {
+    encoding->end();
+    task.move_to(nullptr);
+  };
+  try {
+    encode_call(task, bytes_max);
+  } catch (...) {
+    take_back();
+    throw;
+  }
+  take_back();
+  expire_if_due(task);
+}
+
+/// The call as it is sent, unless that is quickly made again. Throws what the codec of an argument
+/// throws, and Error(limit). The task may have ended then: by a deadline, or cancelled.
+void prepare_call(TaskBase& task, std::uint64_t bytes_max) {
+  if (task.remote().is_flat && bytes_max >= EncodedCall::borrowed_bytes_min) return;
+  if (has_deadline(task)) {
+    encode_call_with_deadline(task, bytes_max);
+  } else {
+    encode_call(task, bytes_max);
+  }
 }
 
 void end_with_current_exception(TaskPtr task) {
@@ -101,6 +154,7 @@ void end_with_current_exception(TaskPtr task) {
 PoolCore::PoolCore(ProcessPoolOptions options)
     : options_(checked(std::move(options))),
       spin_pays_(usable_cpus() > 1),
+      zygote_(connect_to_zygote()),
       wake_(make_eventfd()),
       lead_(make_eventfd()),
       events_(make_epoll(wake_.get(), zygote_.get())),
@@ -158,7 +212,7 @@ void PoolCore::execute(TaskPtr task) {
         "and results that can be encoded: see docs/sending.md");
   }
   try {
-    encode_call(*task, options_.message_bytes_max);
+    prepare_call(*task, options_.message_bytes_max);
   } catch (...) {
     {
       const Lock lock(mutex_);
@@ -189,31 +243,39 @@ void PoolCore::execute(TaskPtr task) {
   if (needs_pump) notify_pump();
 }
 
-/// Applies the bound of the queue. Processes that can still be started will take a task each.
+/// Processes that can still be started will take a task each.
+bool PoolCore::has_room() const {
+  const std::size_t startable = workers_max_ - std::min(workers_max_, children_.size());
+  return queue_.size() < options_.queue_max + startable;
+}
+
+/// Whether the queue's bound is not for the calling thread.
+bool PoolCore::may_exceed() const {
+  return std::this_thread::get_id() == pump_id_ || Timer::is_current_thread();
+}
+
+bool PoolCore::refuses_for_now() const {
+  if (options_.queue_max == 0 || options_.on_full != OnFull::raise || may_exceed()) return false;
+  const Lock lock(mutex_);
+  return !has_room();
+}
+
+/// Applies the bound of the queue.
 void PoolCore::await_room(Lock& lock) {
-  if (options_.queue_max == 0) return;
-  const auto has_room = [this] {
-    const std::size_t startable = workers_max_ - std::min(workers_max_, children_.size());
-    return closing_ || broken_ || queue_.size() < options_.queue_max + startable;
-  };
-  const bool may_exceed = std::this_thread::get_id() == pump_id_ || Timer::is_current_thread();
-  if (may_exceed || has_room()) return;
+  if (options_.queue_max == 0 || may_exceed() || has_room()) return;
   if (options_.on_full == OnFull::raise) {
     throw QueueFullError(std::to_string(options_.queue_max) +
                          " tasks wait for a process already, as many as queue_max allows");
   }
-  WaitHelper* const helper = WaitHelper::of_this_thread();  // of a thread pool
-  if (helper != nullptr) {
-    lock.unlock();
-    helper->before_wait({});
+  lock.unlock();
+  {
+    const WaitScope scope({});  // the thread may be one of a thread pool
     lock.lock();
-  }
-  room_.wait(lock, has_room);  // for ever, as asked: every task ends
-  if (helper != nullptr) {
+    // For ever, as asked: every task ends.
+    room_.wait(lock, [this] { return closing_ || broken_ || has_room(); });
     lock.unlock();
-    helper->after_wait();
-    lock.lock();
   }
+  lock.lock();
   throw_if_closed();
 }
 

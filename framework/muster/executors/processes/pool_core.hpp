@@ -18,7 +18,6 @@
 #include <muster/executors/process_pool.hpp>
 #include <muster/executors/processes/child_handle.hpp>
 #include <muster/executors/processes/wakeup.hpp>
-#include <muster/executors/processes/zygote_link.hpp>
 #include <muster/executors/task.hpp>
 #include <muster/executors/task_queue.hpp>
 
@@ -60,6 +59,7 @@ class PoolCore final : public TaskHome,
 
   void start();  ///< the pump; once
   void execute(TaskPtr task);
+  bool refuses_for_now() const;
   std::optional<TaskProgress> progress(SharedStateBase& work) const;
   bool await_killed(Duration timeout);
   void shutdown(bool wait, bool cancel_pending);
@@ -98,6 +98,8 @@ class PoolCore final : public TaskHome,
   AreaGeometry geometry() const;
   void throw_if_closed() const;
   void refuse_if_forked() const;
+  bool has_room() const;
+  bool may_exceed() const;
   void await_room(Lock& lock);
   void notify_pump();
   void task_left() noexcept;
@@ -172,7 +174,7 @@ class PoolCore final : public TaskHome,
   ProcessPoolOptions options_;
   bool spin_pays_;
   const HomeProcess home_process_;
-  ZygoteConnection zygote_;
+  UniqueFd zygote_;
   UniqueFd wake_;
   UniqueFd lead_;
   UniqueFd events_;

@@ -30,6 +30,7 @@ class PoolCore::PumpWaits final : public WaitHelper {
   explicit PumpWaits(const PoolCore& core) : core_(core) {}
 
   void before_wait(std::span<SharedStateBase* const> awaited) override {
+    if (!core_.is_here()) return;  // a callback has forked
     for (const SharedStateBase* each : awaited) {
       if (!core_.waits_for_pump(*each)) continue;
       throw DeadlockError(

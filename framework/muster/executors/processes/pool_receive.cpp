@@ -116,7 +116,10 @@ void PoolCore::update_sleepers() {
 }
 
 void PoolCore::lend_thread(SharedStateBase& work, std::optional<TimePoint> deadline) {
-  refuse_if_forked();
+  if (!is_here()) {
+    if (!deadline) refuse_if_forked();  // it would never end
+    return;
+  }
   if (std::this_thread::get_id() == pump_id_.load()) return;
   if (has_leader_.exchange(true)) return;  // its deliveries will wake this thread, too
   {

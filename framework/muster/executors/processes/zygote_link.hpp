@@ -4,20 +4,9 @@
 
 namespace muster::detail {
 
-/// A pool's connection to the zygote, which serves for as long as there is one: at the program's
-/// end, too, where a pool with static storage may still have work.
-class ZygoteConnection {
- public:
-  ZygoteConnection();  ///< throws Error(broken) if the zygote has died; thread-safe
-  ZygoteConnection(const ZygoteConnection&) = delete;
-  ZygoteConnection& operator=(const ZygoteConnection&) = delete;
-  ~ZygoteConnection();
-
-  int get() const noexcept { return socket_.get(); }
-
- private:
-  UniqueFd socket_;
-};
+/// A new connection to the zygote, for one pool. Throws Error(broken) if the zygote has died.
+/// Thread-safe.
+UniqueFd connect_to_zygote();
 
 /// Reaps the zygote after its death was noticed, so that no zombie stays. Thread-safe.
 void bury_zygote();

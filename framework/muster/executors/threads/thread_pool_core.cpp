@@ -37,11 +37,7 @@ ThreadPoolCore::ThreadPoolCore(ThreadPoolOptions options) : options_(checked(std
   update_wanted();
 }
 
-ThreadPoolCore::~ThreadPoolCore() {
-  if (home_process_.is_here()) return;
-  // A forked child has none of the threads: their handles must not be destroyed as if it had.
-  for (auto& each : workers_) static_cast<void>(each.release());
-}
+ThreadPoolCore::~ThreadPoolCore() = default;
 
 void ThreadPoolCore::execute(TaskPtr task) {
   refuse_if_forked();
@@ -95,12 +91,24 @@ bool ThreadPoolCore::is_full() const {
   return queue_.size() >= options_.queue_max + taken;
 }
 
-// Nobody would run the task.
-void ThreadPoolCore::refuse_if_forked() const {
-  if (home_process_.is_here()) return;
+// Nobody would run the task. But a pool that has had none yet is as good in a task process.
+void ThreadPoolCore::refuse_if_forked() {
+  if (is_here()) return;
+  if (threads_.load(std::memory_order_relaxed) == 0) {
+    home_process_.move_here();
+    return;
+  }
   throw Error(ErrorCode::usage,
               "a forked child cannot use its parent's thread pool: the threads are not here",
               "make a pool in the child");
+}
+
+bool ThreadPoolCore::refuses_for_now() const {
+  if (options_.queue_max == 0 || options_.on_full != OnFull::raise) return false;
+  const ThreadWorker* const self = worker_of_this_thread;
+  if (Timer::is_current_thread() || (self != nullptr && &self->core() == this)) return false;
+  const Lock lock(mutex_);
+  return is_full();
 }
 
 // False: the caller is to run the task.
@@ -120,21 +128,17 @@ bool ThreadPoolCore::find_room(Lock& lock) {
 }
 
 void ThreadPoolCore::await_room(Lock& lock) {
-  WaitHelper* const helper = WaitHelper::of_this_thread();  // of another pool
-  if (helper != nullptr) {
-    lock.unlock();
-    helper->before_wait({});
+  lock.unlock();
+  {
+    const WaitScope scope({});  // the thread may be one of another pool
     lock.lock();
-  }
-  ++room_waiters_;
-  // For ever, as asked: every task ends.
-  room_.wait(lock, [this] { return closed_.load(std::memory_order_relaxed) || !is_full(); });
-  --room_waiters_;
-  if (helper != nullptr) {
+    ++room_waiters_;
+    // For ever, as asked: every task ends.
+    room_.wait(lock, [this] { return closed_.load(std::memory_order_relaxed) || !is_full(); });
+    --room_waiters_;
     lock.unlock();
-    helper->after_wait();
-    lock.lock();
   }
+  lock.lock();
   throw_if_closed();
 }
 
@@ -174,7 +178,7 @@ void ThreadPoolCore::throw_if_closed() const {
 
 bool ThreadPoolCore::run_nested(TaskBase& task) noexcept {
   ThreadWorker* const self = worker_of_this_thread;
-  if (self == nullptr || &self->core() != this) return false;
+  if (self == nullptr || &self->core() != this || !is_here()) return false;
   // Mostly it was submitted last. Left in the deque it would keep its memory until it comes up
   // there, which for recursive work is at the end of all.
   TaskPtr taken(self->deque.pop_if_last(&task) ? &task : nullptr);
@@ -185,7 +189,7 @@ bool ThreadPoolCore::run_nested(TaskBase& task) noexcept {
 }
 
 void ThreadPoolCore::shutdown(bool wait, bool cancel_pending) {
-  if (!home_process_.is_here()) return;
+  if (!is_here()) return;
   const ThreadWorker* const self = worker_of_this_thread;
   if (wait && self != nullptr && &self->core() == this) {
     throw Error(ErrorCode::usage, "a thread of a pool cannot wait for the pool's shutdown",

@@ -43,6 +43,7 @@ class ThreadPoolCore final : public TaskHome {
   ThreadPoolCore& operator=(const ThreadPoolCore&) = delete;
 
   void execute(TaskPtr task);
+  bool refuses_for_now() const;
   void shutdown(bool wait, bool cancel_pending);
   bool drain(std::optional<Duration> timeout);
   unsigned max_workers() const noexcept { return options_.max_workers; }
@@ -52,6 +53,12 @@ class ThreadPoolCore final : public TaskHome {
 
   // Called by workers.
   void work(ThreadWorker& self);
+  /// False in a forked child: there nothing but this and execute() may be called, and it must not
+  /// be destroyed.
+  bool is_here() const noexcept { return home_process_.is_here(); }
+  bool may_start_thread() const noexcept {
+    return threads_.load(std::memory_order_relaxed) < threads_max;
+  }
   void block();
   void unblock() noexcept;
 
@@ -69,7 +76,7 @@ class ThreadPoolCore final : public TaskHome {
   void await_room(Lock& lock);
   bool is_idle() const;
   void throw_if_closed() const;
-  void refuse_if_forked() const;
+  void refuse_if_forked();
   TaskPtr pop_last();
   void cancel_all_pending();
   void join();
@@ -94,7 +101,7 @@ class ThreadPoolCore final : public TaskHome {
   bool any_deque_has_work() const noexcept;
 
   const ThreadPoolOptions options_;
-  const HomeProcess home_process_;
+  HomeProcess home_process_;
 
   SharedQueue queue_;
 

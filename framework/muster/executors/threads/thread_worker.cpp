@@ -23,17 +23,22 @@ void ThreadWorker::run(TaskPtr task) noexcept {
 }
 
 void ThreadWorker::before_wait(std::span<SharedStateBase* const> awaited) {
-  sleeper_.awaited = awaited;
-  if (!awaited.empty()) WaitGraph::of_process().enter(sleeper_);
-  try {
-    core_.block();
-  } catch (...) {
-    leave_graph();
-    throw;
+  if (!core_.is_here()) return;  // a task has forked
+  if (waits_ == 0) {
+    sleeper_.awaited = awaited;
+    if (!awaited.empty()) WaitGraph::of_process().enter(sleeper_);
+    try {
+      core_.block();
+    } catch (...) {
+      leave_graph();
+      throw;
+    }
   }
+  ++waits_;
 }
 
 void ThreadWorker::after_wait() noexcept {
+  if (!core_.is_here() || --waits_ != 0) return;
   leave_graph();
   core_.unblock();
 }
@@ -41,6 +46,8 @@ void ThreadWorker::after_wait() noexcept {
 void ThreadWorker::leave_graph() noexcept {
   if (!sleeper_.awaited.empty()) WaitGraph::of_process().leave(sleeper_);
 }
+
+bool ThreadWorker::can_be_replaced() const noexcept { return core_.may_start_thread(); }
 
 void ThreadWorker::sleep_until_woken() noexcept {
   while (woken_.exchange(0, std::memory_order_acquire) == 0) futex_wait(woken_, 0);

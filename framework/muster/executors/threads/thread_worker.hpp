@@ -34,6 +34,7 @@ class ThreadWorker final : public WaitHelper {
 
   void before_wait(std::span<SharedStateBase* const> awaited) override;
   void after_wait() noexcept override;
+  bool can_be_replaced() const noexcept override;
 
   /// By any thread: true while a task's function runs. Turns false before its future is done, so
   /// that whoever waited for that finds a free thread.
@@ -58,6 +59,8 @@ class ThreadWorker final : public WaitHelper {
   ThreadPoolCore& core_;
   const unsigned number_;
   WaitGraph::Sleeper sleeper_;
+  unsigned waits_ =
+      0;  // more than one: who sleeps for a process takes replies, which runs user code
   alignas(64) std::atomic<bool> in_function_{false};
   std::atomic<std::uint32_t> woken_{0};
 };
