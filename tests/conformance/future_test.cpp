@@ -12,6 +12,7 @@
 #include <muster/muster.hpp>
 
 #include "contract.hpp"
+#include "support/proc.hpp"
 #include "tasks.hpp"
 
 namespace muster::conformance {
@@ -101,7 +102,10 @@ TEST_P(FutureStates, AreCancelledWhereThatCanBe) {
 
 TEST_P(FutureStates, ResultBlocksUntilItIsThere) {
   covers({37});
-  std::thread opener([] { shared().gate = 1; });
+  std::thread opener([] {
+    EXPECT_TRUE(eventually(test::other_threads_sleep)) << "the one that waits, too";
+    shared().gate = 1;
+  });
   EXPECT_EQ(running.result(60s), 7);
   EXPECT_EQ(waiting.result(60s), 1);
   opener.join();
@@ -109,7 +113,10 @@ TEST_P(FutureStates, ResultBlocksUntilItIsThere) {
 
 TEST_P(FutureStates, CancellationWakesWhoWaits) {
   covers({38});
-  std::thread canceller([this] { EXPECT_TRUE(waiting.cancel()); });
+  std::thread canceller([this] {
+    EXPECT_TRUE(eventually(test::other_threads_sleep));
+    EXPECT_TRUE(waiting.cancel());
+  });
   EXPECT_THROW(waiting.result(60s), CancelledError);
   canceller.join();
 }
@@ -117,7 +124,10 @@ TEST_P(FutureStates, CancellationWakesWhoWaits) {
 TEST_P(FutureStates, ExceptionBlocksAndWakes) {
   covers({40});
   const Future<int> fails = executor->submit(fails_on_three, 3);
-  std::thread opener([] { shared().gate = 1; });
+  std::thread opener([] {
+    EXPECT_TRUE(eventually(test::other_threads_sleep));
+    shared().gate = 1;
+  });
   EXPECT_NE(error_text(fails.exception(60s)).find("three"), std::string::npos);
   opener.join();
 }

@@ -333,13 +333,17 @@ TEST_F(ProcessesContract, TheInitializerRunsFirstInEachProcess) {
   EXPECT_FALSE(process_ready) << "not here";
 }
 
-void failing_initializer() { throw std::logic_error("the initializer's fault"); }
+void failing_initializer() {
+  pass_gate(0);
+  throw std::logic_error("the initializer's fault");
+}
 
 // The pool is broken by its initializer: what is pending fails, submit() throws, it is logged.
 template <class Pool, class Options>
 void expect_broken_by_initializer(const Options& options) {
   testing::internal::CaptureStderr();
   {
+    reset_shared();
     Pool pool(options);
     const auto is_broken = [](const std::function<void()>& action) {
       try {
@@ -349,8 +353,11 @@ void expect_broken_by_initializer(const Options& options) {
       }
       return false;
     };
-    // It may break before the task comes.
-    EXPECT_TRUE(is_broken([&] { pool.submit(twice, 1).result(60s); }));
+    std::vector<Future<int>> pending;
+    for (int i = 0; i < 5; ++i) pending.push_back(pool.submit(twice, i));
+    EXPECT_TRUE(eventually([] { return shared().at_gate > 0; }));
+    shared().gate = 1;
+    for (const auto& each : pending) EXPECT_TRUE(is_broken([&] { each.result(60s); }));
     EXPECT_TRUE(is_broken([&] { pool.submit(twice, 1); }));
   }
   const std::string log = testing::internal::GetCapturedStderr();

@@ -1,13 +1,24 @@
 #!/bin/sh
-# The racy part of the futures contract many times over, then the whole of it on one CPU.
+# What races in futures and executors many times over, then all of it on one CPU.
 # usage: tests/conformance/repeat.sh BUILD_DIR [N]     N: how often, 200 if not given
 set -eu
 
 build=${1:?usage: $0 BUILD_DIR [N]}
 repetitions=${2:-200}
-suite=$build/tests/futures_contract
-[ -x "$suite" ] || { echo "$suite is missing: build the target futures_contract" >&2; exit 2; }
+racy='*Racy*:*Races*:*Race*:*Cancel*:*Wakeup*:*Snapshots*:*Shutdown*:*Kill*:*Stopped*:*Backlog*:*ForcedEnd*'
+racy="$racy:*Many*:NestedWait.*:WaitingTest.*"
+slow='*ManyThreadsWaitForTheirOwn*:*TenThousand*:*MayComeWhile*'
 
-racy='*Racy*:*Cancel*:*Wakeup*:*Snapshots*:*Shutdown*:*Kill*:*Stopped*:*Backlog*:*ForcedEnd*'
-"$suite" --gtest_brief=1 --gtest_filter="$racy" --gtest_repeat="$repetitions"
-taskset -c 0 "$suite" --gtest_brief=1
+for program in futures_contract unit_executors unit_patterns unit_patterns_decorators; do
+  [ -x "$build/tests/$program" ] || { echo "$build/tests/$program is missing: build it" >&2; exit 2; }
+done
+for program in futures_contract unit_executors unit_patterns_decorators; do
+  echo "== $program, $repetitions times"
+  "$build/tests/$program" --gtest_brief=1 --gtest_filter="$racy:-$slow" \
+    --gtest_repeat="$repetitions" --gtest_break_on_failure >/dev/null
+done
+for program in futures_contract unit_executors unit_patterns unit_patterns_decorators; do
+  echo "== $program, on one CPU"
+  taskset -c 0 "$build/tests/$program" --gtest_brief=1 >/dev/null
+done
+echo "all passed"

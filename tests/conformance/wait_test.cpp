@@ -12,6 +12,7 @@
 #include <muster/muster.hpp>
 
 #include "contract.hpp"
+#include "support/proc.hpp"
 #include "tasks.hpp"
 
 namespace muster::conformance {
@@ -31,6 +32,12 @@ class Waiting : public ExecutorContract {
 
   // Futures of different executors may be mixed: this is one of a thread pool.
   Future<int> of_a_thread(int x) { return threads_.submit(twice, x); }
+
+  static Future<int> cancelled() {
+    const Promise<int> promise;
+    promise.future().cancel();
+    return promise.future();
+  }
 
  private:
   ThreadPoolExecutor threads_{{.max_workers = 1}};
@@ -69,7 +76,7 @@ TEST_P(Waiting, FirstExceptionWaitsThroughSuccesses) {
   EXPECT_EQ(again.done.size(), 3U) << "one has failed already";
 
   // Neither successes nor cancellations end it.
-  const std::array fine{executor->submit(twice, 1), gated(2)};
+  const std::array fine{executor->submit(twice, 1), gated(2), cancelled()};
   fine[0].result();
   EXPECT_EQ(wait(fine, {ReturnWhen::first_exception, 50ms}).not_done, std::vector{fine[1]});
 }
@@ -120,16 +127,41 @@ TEST_P(Waiting, AsCompletedGivesEveryState) {
   ASSERT_TRUE(good.wait(60s) && bad.wait(60s));
   const Future<int> late = gated(5);
   ASSERT_TRUE(at_gate(1));
+  const Future<int> never = cancelled();
   std::vector<Future<int>> seen;
-  for (const auto& each : as_completed(std::array{late, bad, good, of_a_thread(1)}, 60s)) {
-    if (each == bad || each == good) seen.push_back(each);
-    if (seen.size() == 2) shared().gate = 1;
+  for (const auto& each : as_completed(std::array{late, bad, never, good, of_a_thread(1)}, 60s)) {
+    if (each == bad || each == good || each == never) seen.push_back(each);
+    if (seen.size() == 3) shared().gate = 1;
     if (each == late) {
-      EXPECT_EQ(seen.size(), 2U) << "those that were done come first";
+      EXPECT_EQ(seen.size(), 3U) << "those that were done come first";
     }
   }
-  EXPECT_EQ(seen, (std::vector{bad, good})) << "in the order given";
+  EXPECT_EQ(seen, (std::vector{bad, never, good})) << "in the order given";
   EXPECT_TRUE(late.done());
+}
+
+TEST_P(Waiting, ACancellationIsSeenAtOnceByWhoWaits) {
+  covers({53});
+  executor = make(1);
+  const Future<int> runs = gated(0);
+  ASSERT_TRUE(at_gate(1));
+  for (const bool by_wait : {false, true}) {
+    const Future<int> queued = executor->submit(twice, 1);
+    std::thread canceller([&] {
+      EXPECT_TRUE(eventually(test::other_threads_sleep));
+      EXPECT_TRUE(queued.cancel());
+    });
+    if (by_wait) {
+      const std::array both{runs, queued};
+      const auto seen = wait(both, {ReturnWhen::first_completed, 60s});
+      EXPECT_EQ(seen.done, std::vector{queued});
+    } else {
+      auto completed = as_completed(std::array{runs, queued}, 60s);
+      EXPECT_EQ(*completed.begin(), queued);
+    }
+    canceller.join();
+  }
+  shared().gate = 1;
 }
 
 TEST_P(Waiting, AsCompletedInTimeGivesOnlyWhatIsDone) {

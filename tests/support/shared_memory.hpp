@@ -17,6 +17,7 @@ struct Shared {
   std::atomic<std::uint64_t> gate;           // tasks at the gate go on while it is not 0
   std::atomic<std::uint64_t> doomed_births;  // so many forks die before they do anything
   std::atomic<std::uint64_t> at_gate;        // how many have arrived there
+  std::atomic<std::uint64_t> passed_gate;    // and gone on
 };
 
 Shared& shared();

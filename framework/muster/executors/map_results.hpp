@@ -11,6 +11,7 @@
 
 #include <muster/executors/call_task.hpp>
 #include <muster/executors/deadlines.hpp>
+#include <muster/executors/errors.hpp>
 #include <muster/executors/map_chunk.hpp>
 #include <muster/executors/map_sizes.hpp>
 #include <muster/executors/zipped_input.hpp>
@@ -24,9 +25,9 @@ namespace muster {
 /// Dereferencing gives the result, or throws what the function threw for that input; incrementing
 /// after that goes on with the next one. What ends a task as a whole (its process died) is thrown
 /// for each of its inputs. Results are not held longer than they are looked at. When
-/// this is destroyed, what has not started is cancelled; detach() lets it run. begin() and
-/// incrementing submit more tasks, and throw what submit() throws. The executor must
-/// outlive the iteration.
+/// this is destroyed, what has not started is cancelled, and what runs runs on; detach() lets all
+/// of it run. begin() and incrementing submit more tasks, and throw what submit() throws. The
+/// executor must outlive the iteration.
 template <class F, class R, class... Ranges>
 class [[nodiscard]] MapResults {
   using Source = detail::ZippedInput<Ranges...>;
@@ -50,7 +51,10 @@ class [[nodiscard]] MapResults {
   }
 
   /// What was submitted runs, though nobody will see its results; no more input is taken.
-  void detach() noexcept { impl_->flying.clear(); }
+  void detach() noexcept {
+    impl_->flying.clear();
+    impl_->refused.clear();
+  }
 
   class iterator {
    public:
@@ -105,9 +109,8 @@ class [[nodiscard]] MapResults {
     }
 
     void fill() {
+      if (!refused.empty() && !send(std::exchange(refused, {}))) return;
       while (buffer.room() != 0 && buffer.has_memory(0) && !source.at_end()) {
-        // If it may be full of tasks of this map, the rest is sent when those are done.
-        if (!flying.empty() && sink.is_full()) return;
         const std::size_t size = std::min(sizer.chunk(), buffer.room());
         std::vector<Values> inputs;
         inputs.reserve(size);
@@ -116,14 +119,31 @@ class [[nodiscard]] MapResults {
           inputs.push_back(source.take());
           bytes += detail::held_bytes(inputs.back());
         } while (inputs.size() < size && buffer.has_memory(bytes) && !source.at_end());
-        const std::size_t count = inputs.size();
-        auto [task, future] =
-            detail::make_task(detail::CallForEach<F, Values, R>{function}, std::move(inputs));
-        detail::inherit_deadline(*task);
-        sink.execute(std::move(task));
-        buffer.sent(count, bytes);
-        flying.push_back({std::move(future), count, bytes});
+        buffer.sent(inputs.size(), bytes);
+        last_bytes = bytes;
+        if (!send(std::move(inputs))) return;
       }
+    }
+
+    // False if the executor's queue is full, perhaps of tasks of this map: then the inputs are kept
+    // until those are done.
+    bool send(std::vector<Values> inputs) {
+      using Call = detail::CallForEach<F, Values, R>;
+      const std::size_t count = inputs.size();
+      auto [task, future] = detail::make_task(Call{function}, std::move(inputs));
+      detail::inherit_deadline(*task);
+      try {
+        sink.execute(detail::TaskPtr::share(*task));
+      } catch (const QueueFullError&) {
+        auto& made = static_cast<detail::Task<Call, std::vector<Values>>&>(*task);
+        if (auto call = made.take_back(std::current_exception())) {
+          refused = std::get<1>(std::move(*call));
+          if (flying.empty()) throw;
+          return false;
+        }
+      }
+      flying.push_back({std::move(future), count, last_bytes});
+      return true;
     }
 
     void advance() {
@@ -172,8 +192,10 @@ class [[nodiscard]] MapResults {
     }
 
     void cancel_rest() {
-      for (Flying& each : flying) each.future.cancel();
+      // What runs may be in the middle of something: it is not killed for a result nobody wants.
+      for (Flying& each : flying) each.future.stop({.highest = CancelRung::recalled});
       flying.clear();
+      refused.clear();
     }
 
     static constexpr std::size_t refill_interval = 64;
@@ -185,6 +207,8 @@ class [[nodiscard]] MapResults {
     detail::MapBuffer buffer;
     std::optional<TimePoint> deadline;
     std::deque<Flying> flying;
+    std::vector<Values> refused;
+    std::size_t last_bytes = 0;  // of the inputs that were taken last
     Chunk current;
     std::size_t at = 0;
     bool ended = false;

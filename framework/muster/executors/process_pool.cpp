@@ -36,8 +36,6 @@ Future<Bytes> ProcessPoolExecutor::submit_raw(TaskFunction function, Bytes argum
 
 void ProcessPoolExecutor::execute(detail::TaskPtr task) { core_->execute(std::move(task)); }
 
-bool ProcessPoolExecutor::is_full() const { return core_->refuses_for_now(); }
-
 std::optional<TaskProgress> ProcessPoolExecutor::progress_of(detail::SharedStateBase& work) const {
   return core_->progress(work);
 }

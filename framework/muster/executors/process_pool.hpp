@@ -127,7 +127,7 @@ struct TaskProgress {
 /// - The pool itself breaks, failing all that is pending with BrokenExecutor, if the zygote dies,
 /// if
 ///   no process can be started, if the initializer throws, or if three processes in a row die
-///   before they run anything.
+///   by their own doing before they run anything (a hundred, if others killed them).
 /// - cancel() of a future: not started yet, wherever it is: it never runs. Running: a task that
 /// takes
 ///   a std::stop_token is asked to stop, and false is returned; of any other the process is killed,
@@ -151,7 +151,6 @@ class ProcessPoolExecutor final : public SendingExecutor {
   Future<Bytes> submit_raw(TaskFunction function, Bytes argument, const TaskOptions& options = {});
 
   void execute(detail::TaskPtr task) override;
-  bool is_full() const override;  ///< submit() would throw QueueFullError just now
 
   /// Counters of a task of this pool, if it is running just now.
   template <class T>

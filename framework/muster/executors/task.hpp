@@ -212,8 +212,6 @@ class TaskSink {
   virtual ~TaskSink() = default;
   /// Takes a task to run. Throws Error(broken) if no more are taken.
   virtual void execute(TaskPtr task) = 0;
-  /// Whether execute() would throw QueueFullError just now.
-  virtual bool is_full() const { return false; }
 };
 
 /// sink.execute(task), of a task that may have deadlines: if it throws, they are forgotten.

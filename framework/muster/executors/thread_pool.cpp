@@ -23,8 +23,6 @@ bool ThreadPoolExecutor::drain(std::optional<Duration> timeout) { return core_->
 
 void ThreadPoolExecutor::execute(detail::TaskPtr task) { core_->execute(std::move(task)); }
 
-bool ThreadPoolExecutor::is_full() const { return core_->refuses_for_now(); }
-
 unsigned ThreadPoolExecutor::max_workers() const noexcept { return core_->max_workers(); }
 
 unsigned ThreadPoolExecutor::thread_count() const { return core_->thread_count(); }

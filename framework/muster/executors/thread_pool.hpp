@@ -61,7 +61,6 @@ class ThreadPoolExecutor final : public Executor {
   bool drain(std::optional<Duration> timeout = std::nullopt) override;
 
   void execute(detail::TaskPtr task) override;
-  bool is_full() const override;  ///< submit() would throw QueueFullError just now
 
   unsigned max_workers() const noexcept override;
   unsigned thread_count() const;  ///< threads started so far and not ended

@@ -38,7 +38,7 @@ void PipelineTaskDone::operator()() const { flow->task_done(item); }
 
 void PipelineFlow::Cut::carry_out() {
   // Their callbacks run here.
-  for (const auto& [stage, task] : tasks) stage->cancel(task);
+  for (const auto& [stage, task] : tasks) stage->recall(task);
 }
 
 PipelineFlow::PipelineFlow(PipelineStages stages)
@@ -132,7 +132,7 @@ void PipelineFlow::start(PipelineItems::iterator item) noexcept {
     is_cut = item->position >= cut_;
   }
   at.on_done(task, {shared_from_this(), item});
-  if (is_cut) at.cancel(task);
+  if (is_cut) at.recall(task);
 }
 
 void PipelineFlow::refused(PipelineItems::iterator item, std::exception_ptr error) {

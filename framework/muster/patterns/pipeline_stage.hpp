@@ -66,6 +66,7 @@ class PipelineStage {
   virtual std::any submit(const std::any& input) const = 0;
   virtual void on_done(const std::any& task, PipelineTaskDone callback) const = 0;
   virtual bool cancel(const std::any& task) const = 0;
+  virtual void recall(const std::any& task) const = 0;  ///< cancels it if it has not started
   virtual bool cancelled(const std::any& task) const = 0;
   virtual std::exception_ptr error(const std::any& task) const = 0;  ///< of a task that is done
 
@@ -114,6 +115,9 @@ class TypedPipelineStage final : public PipelineStage {
     future<Out>(task).add_done_callback(std::move(callback));
   }
   bool cancel(const std::any& task) const override { return future<Out>(task).cancel(); }
+  void recall(const std::any& task) const override {
+    future<Out>(task).stop({.highest = CancelRung::recalled});
+  }
   bool cancelled(const std::any& task) const override { return future<Out>(task).cancelled(); }
   std::exception_ptr error(const std::any& task) const override {
     return future<Out>(task).exception(Duration::zero());

@@ -69,14 +69,6 @@ void RateCore::execute(std::optional<std::string_view> key, TaskPtr task) {
   if (is_first && !lane->is_letting_out) let_out(lock, lane, own);
 }
 
-bool RateCore::is_full() const {
-  {
-    const Lock lock(mutex_);
-    if (!keyless_->waiting.empty()) return false;  // it would wait here
-  }
-  return inner_.is_full();
-}
-
 std::shared_ptr<RateCore::Lane> RateCore::lane_of(std::optional<std::string_view> key) {
   if (!key) return keyless_;
   const auto found = lanes_.find(std::string(*key));

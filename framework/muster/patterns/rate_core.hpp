@@ -28,7 +28,6 @@ class RateCore final : public WaitingTasks {
   void shutdown(bool wait, bool cancel_pending);
   bool drain(std::optional<Duration> timeout) { return open_->await_none(timeout); }
   unsigned max_workers() const noexcept { return inner_.max_workers(); }
-  bool is_full() const;  ///< for a task without a key
   std::size_t waiting_count() const;
   std::size_t key_count() const;
 

@@ -14,8 +14,6 @@ void RateLimitedExecutor::execute(detail::TaskPtr task) {
   core_->execute(std::nullopt, std::move(task));
 }
 
-bool RateLimitedExecutor::is_full() const { return core_->is_full(); }
-
 void RateLimitedExecutor::execute_for(std::string_view key, detail::TaskPtr task) {
   core_->execute(key, std::move(task));
 }

@@ -69,7 +69,6 @@ class RateLimitedExecutor final : public Executor {
   }
 
   void execute(detail::TaskPtr task) override;
-  bool is_full() const override;  ///< submit() would throw QueueFullError just now
 
   /// No new tasks; those submitted still run, at the same rate, unless `cancel_pending` cancels
   /// those that wait here. `wait`: until all tasks are done. Leaves the inner executor alone. A

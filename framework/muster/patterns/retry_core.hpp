@@ -27,7 +27,6 @@ class RetryCore final : public WaitingTasks {
   void shutdown(bool wait, bool cancel_pending);
   bool drain(std::optional<Duration> timeout) { return open_->await_none(timeout); }
   unsigned max_workers() const noexcept { return inner_.max_workers(); }
-  bool is_full() const { return inner_.is_full(); }
   RetryStatistics statistics() const;
 
  protected:

@@ -42,8 +42,6 @@ RetryingExecutor::~RetryingExecutor() { core_->shutdown(true, false); }
 
 void RetryingExecutor::execute(detail::TaskPtr task) { core_->execute(std::move(task)); }
 
-bool RetryingExecutor::is_full() const { return core_->is_full(); }
-
 void RetryingExecutor::shutdown(bool wait, bool cancel_pending) {
   core_->shutdown(wait, cancel_pending);
 }

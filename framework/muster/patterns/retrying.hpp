@@ -75,7 +75,6 @@ class RetryingExecutor final : public Executor {
   ~RetryingExecutor() override;  ///< shutdown(true)
 
   void execute(detail::TaskPtr task) override;
-  bool is_full() const override;  ///< submit() would throw QueueFullError just now
 
   /// No new tasks; those submitted are still run, and retried. With `cancel_pending` those that
   /// wait for their next attempt are cancelled, and no other is retried; what the inner executor

@@ -288,6 +288,21 @@ TEST(ThreadPool, CancelStopsATaskThatTakesAStopToken) {
   EXPECT_TRUE(future.result(60s));
 }
 
+// The pool does not know that the thread is held up, so nobody replaces it.
+TEST(ThreadPool, AnIdleThreadTakesWhatAnotherOnesTaskHasSubmitted) {
+  Gate gate;
+  ThreadPoolExecutor pool({.max_workers = 2});
+  const Future<bool> elsewhere = pool.submit([&] {
+    const Future<std::thread::id> child = pool.submit([&gate] {
+      gate.open();
+      return std::this_thread::get_id();
+    });
+    gate.pass();
+    return child.result() != std::this_thread::get_id();
+  });
+  EXPECT_TRUE(elsewhere.result(60s));
+}
+
 TEST(ThreadPool, ManyThreadsSubmitAndCancelAtOnce) {
   std::atomic<long> ran = 0;
   long cancelled = 0;

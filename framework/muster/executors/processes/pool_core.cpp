@@ -254,12 +254,6 @@ bool PoolCore::may_exceed() const {
   return std::this_thread::get_id() == pump_id_ || Timer::is_current_thread();
 }
 
-bool PoolCore::refuses_for_now() const {
-  if (options_.queue_max == 0 || options_.on_full != OnFull::raise || may_exceed()) return false;
-  const Lock lock(mutex_);
-  return !has_room();
-}
-
 /// Applies the bound of the queue.
 void PoolCore::await_room(Lock& lock) {
   if (options_.queue_max == 0 || may_exceed() || has_room()) return;

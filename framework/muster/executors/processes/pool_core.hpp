@@ -59,7 +59,6 @@ class PoolCore final : public TaskHome,
 
   void start();  ///< the pump; once
   void execute(TaskPtr task);
-  bool refuses_for_now() const;
   std::optional<TaskProgress> progress(SharedStateBase& work) const;
   bool await_killed(Duration timeout);
   void shutdown(bool wait, bool cancel_pending);

@@ -103,14 +103,6 @@ void ThreadPoolCore::refuse_if_forked() {
               "make a pool in the child");
 }
 
-bool ThreadPoolCore::refuses_for_now() const {
-  if (options_.queue_max == 0 || options_.on_full != OnFull::raise) return false;
-  const ThreadWorker* const self = worker_of_this_thread;
-  if (Timer::is_current_thread() || (self != nullptr && &self->core() == this)) return false;
-  const Lock lock(mutex_);
-  return is_full();
-}
-
 // False: the caller is to run the task.
 bool ThreadPoolCore::find_room(Lock& lock) {
   if (Timer::is_current_thread()) return true;  // see OnFull

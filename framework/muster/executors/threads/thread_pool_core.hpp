@@ -43,7 +43,6 @@ class ThreadPoolCore final : public TaskHome {
   ThreadPoolCore& operator=(const ThreadPoolCore&) = delete;
 
   void execute(TaskPtr task);
-  bool refuses_for_now() const;
   void shutdown(bool wait, bool cancel_pending);
   bool drain(std::optional<Duration> timeout);
   unsigned max_workers() const noexcept { return options_.max_workers; }
