@@ -17,7 +17,7 @@ void Auditor::step(TimePoint now, const Event* event, const std::vector<Action>&
     on_expire();
   }
   for (const Action& action : actions) std::visit([&](const auto& a) { on_action(a); }, action);
-  check_settled(next_deadline);
+  check_settled(event == nullptr, next_deadline);
 }
 
 void Auditor::expect(bool condition, const std::string& what) {
@@ -36,7 +36,10 @@ void Auditor::on_event(const JobSubmitted& event) {
     expected_rejection_ = JobRejected{event.job, *rejection};
     return;
   }
+  const std::uint64_t order = jobs_.size();
   Job& job = jobs_[event.job];
+  job.rank = event.rank;
+  job.order = order;
   for (const StageSpec& spec : event.spec)
     job.stages.push_back({spec, std::vector<Chunk>(spec.chunk_count), 0, 0, false});
   for (std::uint32_t i = 0; i < job.stages.size(); ++i) recount_stage(job, i);
@@ -44,20 +47,75 @@ void Auditor::on_event(const JobSubmitted& event) {
 }
 
 void Auditor::on_event(const WorkerJoined& event) {
-  if (workers_.try_emplace(event.worker, Worker{event.slots, {}}).second)
-    free_slots_ += event.slots;
+  const auto [worker, added] = workers_.try_emplace(
+      event.worker, Worker{event.worker, event.slots, event.ahead, now_, false, false, {}});
+  if (added) count(worker->second, 1);
+}
+
+void Auditor::on_event(const WorkerHeard& event) {
+  const auto worker = workers_.find(event.worker);
+  if (worker != workers_.end()) change(worker->second, [&] { worker->second.heard = now_; });
+}
+
+void Auditor::on_event(const WorkerDraining& event) {
+  const auto worker = workers_.find(event.worker);
+  if (worker != workers_.end()) change(worker->second, [&] { worker->second.draining = true; });
+}
+
+void Auditor::on_event(const WorkerPaused& event) {
+  const auto worker = workers_.find(event.worker);
+  if (worker != workers_.end()) change(worker->second, [&] { worker->second.paused = true; });
+}
+
+void Auditor::on_event(const WorkerResumed& event) {
+  const auto worker = workers_.find(event.worker);
+  if (worker != workers_.end()) change(worker->second, [&] { worker->second.paused = false; });
 }
 
 void Auditor::on_event(const WorkerLost& event) {
-  const auto entry = workers_.find(event.worker);
-  if (entry == workers_.end()) return;
-  const Worker worker = entry->second;
-  free_slots_ -= worker.slots - worker.attempts.size();
-  workers_.erase(entry);
-  for (const AttemptId id : worker.attempts) {
-    const auto attempt = take_off(id, false);
-    if (attempt && !expected_ends_.contains(attempt->job))
-      charge(*attempt, FailureCause::worker_lost);
+  if (workers_.contains(event.worker)) lose(event.worker);
+}
+
+void Auditor::count(const Worker& worker, int sign) {
+  room_ += sign * static_cast<std::int64_t>(worker.room());
+  free_slots_ += sign * static_cast<std::int64_t>(worker.free_slots());
+  waiting_ += sign * static_cast<std::int64_t>(waiting_at(worker));
+  unreleased_ += worker.draining && worker.attempts.empty() ? sign : 0;
+  if (!lease_) return;
+  const std::pair lease(worker.heard + *lease_, worker.id);
+  if (sign > 0) {
+    leases_.insert(lease);
+  } else {
+    leases_.erase(lease);
+  }
+}
+
+void Auditor::remove(std::map<WorkerId, Worker>::iterator worker) {
+  count(worker->second, -1);
+  workers_.erase(worker);
+}
+
+/// It ran as many as it has slots, the oldest ones; the others had not begun.
+void Auditor::lose(WorkerId id) {
+  const Worker worker = workers_.at(id);
+  remove(workers_.find(id));
+  std::vector<Attempt> running;
+  std::size_t position = 0;
+  for (const AttemptId each : worker.attempts) {
+    const bool ran = position++ < worker.slots;
+    const auto attempt = take_off(each, false);
+    if (!attempt) continue;
+    if (ran) {
+      running.push_back(*attempt);
+    } else {
+      Job& job = jobs_.at(attempt->job);
+      job.stages[attempt->ref.stage].chunks[attempt->ref.chunk].running = false;
+      recount(job, attempt->ref);
+      ++counts_.returned;
+    }
+  }
+  for (const Attempt& attempt : running) {
+    if (!expected_ends_.contains(attempt.job)) charge(attempt, FailureCause::worker_lost);
   }
 }
 
@@ -70,6 +128,15 @@ void Auditor::on_event(const AttemptSucceeded& event) {
 
 void Auditor::on_event(const AttemptFailed& event) {
   if (const auto attempt = take_off(event.attempt, true)) charge(*attempt, event.cause);
+}
+
+void Auditor::on_event(const AttemptReturned& event) {
+  const auto attempt = take_off(event.attempt, true);
+  if (!attempt) return;
+  Job& job = jobs_.at(attempt->job);
+  job.stages[attempt->ref.stage].chunks[attempt->ref.chunk].running = false;
+  recount(job, attempt->ref);
+  ++counts_.returned;
 }
 
 void Auditor::on_event(const JobCancelled& event) {
@@ -97,12 +164,13 @@ std::optional<Auditor::Attempt> Auditor::take_off(AttemptId id, bool free_slot) 
     return std::nullopt;
   }
   const Attempt attempt = entry->second;
-  attempts_.erase(entry);
   if (free_slot) {
-    workers_.at(attempt.worker).attempts.erase(id);
-    ++free_slots_;
+    Worker& worker = workers_.at(attempt.worker);
+    change(worker, [&] { worker.attempts.erase(id); });
   }
+  attempts_.erase(entry);
   if (attempt.alone) --alone_running_;
+  if (attempt.recalled) --recalls_out_;
   Job& job = jobs_.at(attempt.job);
   job.attempts.erase(id);
   if (!attempt.cancelled) {
@@ -153,10 +221,16 @@ void Auditor::recount(Job& job, ChunkRef ref) {
   if (!job.outcome && !chunk.committed && !chunk.running && !chunk.latest &&
       dependence_met(job, ref))
     queue = chunk.charges[FailureCause::crashed] >= 2 ? Queue::quarantined : Queue::startable;
-  startable_ -= chunk.counted == Queue::startable ? 1 : 0;
+  if (chunk.counted == Queue::startable) {
+    --startable_;
+    --job.startable;
+  }
   quarantined_ -= chunk.counted == Queue::quarantined ? 1 : 0;
   chunk.counted = queue;
-  startable_ += queue == Queue::startable ? 1 : 0;
+  if (queue == Queue::startable) {
+    ++startable_;
+    ++job.startable;
+  }
   quarantined_ += queue == Queue::quarantined ? 1 : 0;
 }
 

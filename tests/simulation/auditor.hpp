@@ -5,11 +5,20 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core.hpp"
 
 namespace muster::simulation {
+
+/// What happened to workers, and to what waited there.
+struct WorkerCounts {
+  std::uint64_t recalled = 0;
+  std::uint64_t returned = 0;
+  std::uint64_t expired = 0;
+  std::uint64_t released = 0;
+};
 
 /// Watches the events that go into a core and the actions that come out, keeps its own account of
 /// what they mean, and says which promise is broken. Knows nothing of how the core works, and not
@@ -18,12 +27,19 @@ namespace muster::simulation {
 ///  - a chunk commits once, for the attempt that just succeeded and was neither ended nor cancelled
 ///  - attempts stay within their budgets, and the job fails when, and with the cause by which, one
 ///    is used up; a job ends once, as what happened to it implies, after its attempts are cancelled
-///  - slots are never oversubscribed, and none is free while a chunk could run
+///  - workers never hold more than they have room for, and no room is left while a chunk could run;
+///    what waits is recalled while slots are free, and only then
+///  - jobs get room by priority, then by their share
+///  - a worker is given up when its lease is over, and no earlier; what it had not started is not
+///    charged; one that drains gets nothing and is released at its end; one that is paused gets
+///    none
 ///  - a chunk starts only after what it waits for; stages finish in order and completely
 ///  - attempt ids are dense, attempt numbers count up, quarantined chunks run alone
 ///  - a back-off is neither cut short nor forgotten
 class Auditor {
  public:
+  explicit Auditor(std::optional<Duration> lease) : lease_(lease) {}
+
   /// One call of the core: the event it was given (null for expire) and all it answered.
   void step(TimePoint now, const Event* event, const std::vector<Action>& actions,
             std::optional<TimePoint> next_deadline);
@@ -40,6 +56,7 @@ class Auditor {
   std::uint64_t commits() const { return commits_; }
   std::uint64_t failures(FailureCause cause) const { return failures_[cause]; }
   std::uint64_t stale() const { return stale_; }
+  const WorkerCounts& workers() const { return counts_; }
 
  private:
   enum class Queue : std::uint8_t { none, startable, quarantined };
@@ -67,6 +84,9 @@ class Auditor {
     std::size_t stages_finished = 0;
     std::optional<Outcome> outcome;
     std::set<AttemptId> attempts;
+    JobRank rank;
+    std::uint64_t order = 0;
+    std::uint64_t startable = 0;
   };
 
   struct Attempt {
@@ -75,11 +95,25 @@ class Auditor {
     WorkerId worker;
     bool alone = false;
     bool cancelled = false;
+    bool recalled = false;
   };
 
   struct Worker {
+    WorkerId id;
     std::uint32_t slots = 0;
+    std::uint32_t ahead = 0;
+    TimePoint heard;
+    bool draining = false;
+    bool paused = false;
     std::set<AttemptId> attempts;
+
+    bool is_open() const { return !draining && !paused; }
+    std::uint64_t room() const {
+      return is_open() ? std::uint64_t{slots} + ahead - attempts.size() : 0;
+    }
+    std::uint64_t free_slots() const {
+      return room() > 0 && slots > attempts.size() ? slots - attempts.size() : 0;
+    }
   };
 
   struct Held {
@@ -91,26 +125,47 @@ class Auditor {
 
   void on_event(const JobSubmitted& event);
   void on_event(const WorkerJoined& event);
+  void on_event(const WorkerHeard& event);
+  void on_event(const WorkerDraining& event);
+  void on_event(const WorkerPaused& event);
+  void on_event(const WorkerResumed& event);
   void on_event(const WorkerLost& event);
   void on_event(const AttemptSucceeded& event);
   void on_event(const AttemptFailed& event);
+  void on_event(const AttemptReturned& event);
   void on_event(const JobCancelled& event);
   void on_expire();
 
   void on_action(const StartAttempt& action);
   void on_action(const CancelAttempt& action);
+  void on_action(const RecallAttempt& action);
+  void on_action(const WorkerExpired& action);
+  void on_action(const WorkerReleased& action);
   void on_action(const ChunkFinished& action);
   void on_action(const StageFinished& action);
   void on_action(const JobFinished& action);
   void on_action(const JobRejected& action);
 
   void check_start(const StartAttempt& action, const Job& job, const Chunk& chunk);
-  void check_settled(std::optional<TimePoint> next_deadline);
+  void check_settled(bool was_expire, std::optional<TimePoint> next_deadline);
+  void check_workers(bool was_expire, std::optional<TimePoint> next_deadline);
+  void check_turn(JobId id, const Job& job);
   void check_held(std::optional<TimePoint> next_deadline);
   void expect(bool condition, const std::string& what);
 
   std::optional<Attempt> take_off(AttemptId id, bool free_slot);
   void charge(const Attempt& attempt, FailureCause cause);
+  void lose(WorkerId worker);
+  std::uint64_t waiting_at(const Worker& worker) const;
+  /// Changes a worker, or its attempts, and what is summed up over all of them.
+  template <class Change>
+  void change(Worker& worker, Change make) {
+    count(worker, -1);
+    make();
+    count(worker, 1);
+  }
+  void count(const Worker& worker, int sign);
+  void remove(std::map<WorkerId, Worker>::iterator worker);
   bool dependence_met(const Job& job, ChunkRef ref) const;
   void recount(Job& job, ChunkRef ref);
   void recount_stage(Job& job, std::uint32_t stage);
@@ -123,7 +178,15 @@ class Auditor {
   std::map<WorkerId, Worker> workers_;
   std::map<AttemptId, Attempt> attempts_;
   std::uint64_t last_attempt_ = 0;
-  std::uint64_t free_slots_ = 0;
+  std::optional<Duration> lease_;
+  std::uint64_t recalls_out_ = 0;
+
+  // Over all workers.
+  std::int64_t room_ = 0;
+  std::int64_t free_slots_ = 0;
+  std::int64_t waiting_ = 0;
+  std::int64_t unreleased_ = 0;
+  std::set<std::pair<TimePoint, WorkerId>> leases_;
   std::uint64_t startable_ = 0;
   std::uint64_t quarantined_ = 0;  ///< could run but for their turn
   std::uint64_t alone_running_ = 0;
@@ -137,6 +200,7 @@ class Auditor {
   std::uint64_t commits_ = 0;
   PerCause<std::uint64_t> failures_ = {};
   std::uint64_t stale_ = 0;
+  WorkerCounts counts_;
 };
 
 }  // namespace muster::simulation

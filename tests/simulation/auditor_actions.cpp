@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <iterator>
+#include <tuple>
 #include <utility>
 
 #include "auditor.hpp"
@@ -26,8 +29,9 @@ void Auditor::on_action(const StartAttempt& action) {
   Job& job = entry->second;
   Chunk& chunk = job.stages[action.stage].chunks[action.chunk];
   check_start(action, job, chunk);
-  expect(worker->second.attempts.size() < worker->second.slots,
-         "worker " + std::to_string(action.worker.value) + " is oversubscribed");
+  expect(worker->second.room() > 0, "worker " + std::to_string(action.worker.value) +
+                                        " gets more than it has room for, or wants");
+  if (!action.alone) check_turn(action.job, job);
 
   chunk.running = true;
   ++job.stages[action.stage].running;
@@ -37,10 +41,9 @@ void Auditor::on_action(const StartAttempt& action) {
   chunk.not_before.reset();
   recount(job, ref);
   job.attempts.insert(action.attempt);
-  worker->second.attempts.insert(action.attempt);
-  --free_slots_;
   alone_running_ += action.alone ? 1 : 0;
-  attempts_[action.attempt] = {action.job, ref, action.worker, action.alone, false};
+  attempts_[action.attempt] = {action.job, ref, action.worker, action.alone, false, false};
+  change(worker->second, [&] { worker->second.attempts.insert(action.attempt); });
 }
 
 void Auditor::check_start(const StartAttempt& action, const Job& job, const Chunk& chunk) {
@@ -71,12 +74,79 @@ void Auditor::on_action(const CancelAttempt& action) {
   Attempt& attempt = entry->second;
   expect(attempt.worker == action.worker, "a cancel goes to the wrong worker");
   expect(expected_ends_.contains(attempt.job), "an attempt of a running job is cancelled");
-  attempt.cancelled = true;
+  change(workers_.at(attempt.worker), [&] { attempt.cancelled = true; });
   Job& job = jobs_.at(attempt.job);
   Stage& stage = job.stages[attempt.ref.stage];
   job.attempts.erase(action.attempt);
   stage.chunks[attempt.ref.chunk].running = false;
   --stage.running;
+}
+
+/// No job that could start something has the better right to.
+void Auditor::check_turn(JobId id, const Job& job) {
+  const auto turn = [](const Job& of) {
+    const std::uint64_t weight = std::max<std::uint64_t>(1, of.rank.weight);
+    return std::tuple(-std::int64_t{of.rank.priority}, (of.attempts.size() << 32U) / weight,
+                      of.order);
+  };
+  for (const auto& [other_id, other] : jobs_) {
+    if (other.startable == 0 || other_id == id) continue;
+    expect(turn(job) < turn(other), "job " + std::to_string(id.value) + " gets the turn of job " +
+                                        std::to_string(other_id.value));
+  }
+}
+
+/// Those that the worker cannot run yet, and that may still be called back.
+std::uint64_t Auditor::waiting_at(const Worker& worker) const {
+  std::uint64_t steady = 0;
+  for (const AttemptId id : worker.attempts) {
+    const Attempt& attempt = attempts_.at(id);
+    if (!attempt.cancelled && !attempt.recalled && !attempt.alone) ++steady;
+  }
+  return steady - std::min<std::uint64_t>(steady, worker.slots);
+}
+
+void Auditor::on_action(const RecallAttempt& action) {
+  const auto entry = attempts_.find(action.attempt);
+  if (entry == attempts_.end() || entry->second.worker != action.worker) {
+    expect(false, "a recall names what is not there");
+    return;
+  }
+  Attempt& attempt = entry->second;
+  const Worker& worker = workers_.at(action.worker);
+  expect(!attempt.cancelled && !attempt.recalled && !attempt.alone, "a recall is for nothing");
+  expect(waiting_at(worker) > 0, "a worker is to give back what it can run");
+  const auto position =
+      std::distance(worker.attempts.begin(), worker.attempts.find(action.attempt));
+  expect(position >= worker.slots, "what runs is recalled");
+  expect(startable_ == 0, "an attempt is recalled while a chunk is ready");
+  expect(recalls_out_ < static_cast<std::uint64_t>(free_slots_), "a recall for no free slot");
+  change(workers_.at(action.worker), [&] { attempt.recalled = true; });
+  ++recalls_out_;
+  ++counts_.recalled;
+}
+
+void Auditor::on_action(const WorkerExpired& action) {
+  const auto worker = workers_.find(action.worker);
+  if (worker == workers_.end() || !lease_) {
+    expect(false, "a worker expires that is not there, or has no lease");
+    return;
+  }
+  expect(worker->second.heard + *lease_ <= now_, "a worker expires before its lease is over");
+  ++counts_.expired;
+  lose(action.worker);
+}
+
+void Auditor::on_action(const WorkerReleased& action) {
+  const auto worker = workers_.find(action.worker);
+  if (worker == workers_.end()) {
+    expect(false, "a worker is released that is not there");
+    return;
+  }
+  expect(worker->second.draining && worker->second.attempts.empty(),
+         "a worker is released too early");
+  ++counts_.released;
+  remove(worker);
 }
 
 void Auditor::on_action(const ChunkFinished& action) {
@@ -141,21 +211,32 @@ void Auditor::on_action(const JobRejected& action) {
          "a job is rejected without a reason");
 }
 
-void Auditor::check_settled(std::optional<TimePoint> next_deadline) {
+void Auditor::check_settled(bool was_expire, std::optional<TimePoint> next_deadline) {
   expect(!expected_commit_, "a success is not committed");
   expect(!expected_rejection_, "a contradictory job is not rejected");
   expect(expected_ends_.empty(), "a job that should have ended did not");
-  expect(free_slots_ == 0 || startable_ == 0, "a slot is idle while a chunk could run");
-  expect(free_slots_ == 0 || quarantined_ == 0 || alone_running_ > 0,
-         "a slot is idle while a quarantined chunk could run");
-  expect(!next_deadline || !held_.empty(), "there is a deadline for nothing");
+  check_workers(was_expire, next_deadline);
   check_held(next_deadline);
 }
 
-/// With a slot free, the earliest back-off either has a deadline in time or waits for its turn in
-/// quarantine. (Without one, the chunk may already wait for a slot.)
+void Auditor::check_workers(bool was_expire, std::optional<TimePoint> next_deadline) {
+  expect(room_ == 0 || startable_ == 0, "there is room while a chunk could run");
+  expect(room_ == 0 || quarantined_ == 0 || alone_running_ > 0,
+         "there is room while a quarantined chunk could run");
+  expect(waiting_ == 0 || static_cast<std::int64_t>(recalls_out_) >= free_slots_,
+         "attempts wait while slots are free");
+  expect(unreleased_ == 0, "a drained worker is not released");
+  expect(!next_deadline || !held_.empty() || !leases_.empty(), "there is a deadline for nothing");
+  if (leases_.empty()) return;
+  const TimePoint first = leases_.begin()->first;
+  expect(!was_expire || first > now_, "a lease is over and nobody minds");
+  expect(next_deadline && *next_deadline <= first, "a lease is forgotten");
+}
+
+/// With room, the earliest back-off either has a deadline in time or waits for its turn in
+/// quarantine. (Without, the chunk may already wait for some.)
 void Auditor::check_held(std::optional<TimePoint> next_deadline) {
-  if (held_.empty() || free_slots_ == 0) return;
+  if (held_.empty() || room_ == 0) return;
   const Held& first = *held_.begin();
   const Chunk& chunk = jobs_.at(first.job).stages[first.ref.stage].chunks[first.ref.chunk];
   if (chunk.charges[FailureCause::crashed] >= crashes_before_quarantine && alone_running_ > 0)

@@ -27,7 +27,7 @@ class Core {
 
 class RealCore : public Core {
  public:
-  explicit RealCore(std::uint64_t seed) : scheduler_({.seed = seed, .back_off = {}}) {}
+  explicit RealCore(const SchedulerOptions& options) : scheduler_(options) {}
 
   void handle(TimePoint now, const Event& event, std::vector<Action>& actions) override {
     scheduler_.handle(now, event, actions);

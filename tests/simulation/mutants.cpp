@@ -40,8 +40,8 @@ class Mutant : public RealCore {
 using MutantPtr = std::unique_ptr<Mutant>;
 
 template <class T>
-MutantPtr hearing(std::uint64_t seed, std::function<bool(T&)> change) {
-  auto mutant = std::make_unique<Mutant>(seed);
+MutantPtr hearing(const SchedulerOptions& options, std::function<bool(T&)> change) {
+  auto mutant = std::make_unique<Mutant>(options);
   mutant->hear = [change](Event& event) {
     T* match = std::get_if<T>(&event);
     return match == nullptr || change(*match);
@@ -51,8 +51,8 @@ MutantPtr hearing(std::uint64_t seed, std::function<bool(T&)> change) {
 
 /// Changes every action of a kind; false drops it.
 template <class T>
-MutantPtr saying(std::uint64_t seed, std::function<bool(T&)> change) {
-  auto mutant = std::make_unique<Mutant>(seed);
+MutantPtr saying(const SchedulerOptions& options, std::function<bool(T&)> change) {
+  auto mutant = std::make_unique<Mutant>(options);
   mutant->say = [change](TimePoint, std::vector<Action>& actions) {
     std::erase_if(actions, [&](Action& action) {
       T* match = std::get_if<T>(&action);
@@ -63,8 +63,8 @@ MutantPtr saying(std::uint64_t seed, std::function<bool(T&)> change) {
 }
 
 template <class T>
-MutantPtr repeating(std::uint64_t seed) {
-  auto mutant = std::make_unique<Mutant>(seed);
+MutantPtr repeating(const SchedulerOptions& options) {
+  auto mutant = std::make_unique<Mutant>(options);
   mutant->say = [](TimePoint, std::vector<Action>& actions) {
     const auto said = actions;
     for (const Action& action : said)
@@ -73,8 +73,8 @@ MutantPtr repeating(std::uint64_t seed) {
   return mutant;
 }
 
-MutantPtr edges_become_none(std::uint64_t seed, Edge lost) {
-  return hearing<JobSubmitted>(seed, [lost](JobSubmitted& e) {
+MutantPtr edges_become_none(const SchedulerOptions& options, Edge lost) {
+  return hearing<JobSubmitted>(options, [lost](JobSubmitted& e) {
     const bool contradictory = validate(e.spec).has_value();
     for (StageSpec& stage : e.spec)
       if (!contradictory && stage.edge == lost) stage.edge = Edge::none;
@@ -83,8 +83,8 @@ MutantPtr edges_become_none(std::uint64_t seed, Edge lost) {
 }
 
 /// Every success of an attempt that was ever started is granted its commit.
-MutantPtr commits_stale_results(std::uint64_t seed) {
-  auto mutant = std::make_unique<Mutant>(seed);
+MutantPtr commits_stale_results(const SchedulerOptions& options) {
+  auto mutant = std::make_unique<Mutant>(options);
   struct Memory {
     std::map<AttemptId, StartAttempt> starts;
     std::optional<AttemptId> succeeded;
@@ -109,8 +109,8 @@ MutantPtr commits_stale_results(std::uint64_t seed) {
 }
 
 /// The slot of a cancelled attempt is given out again at once.
-MutantPtr frees_slots_of_cancelled(std::uint64_t seed) {
-  auto mutant = std::make_unique<Mutant>(seed);
+MutantPtr frees_slots_of_cancelled(const SchedulerOptions& options) {
+  auto mutant = std::make_unique<Mutant>(options);
   Mutant* raw = mutant.get();
   mutant->say = [raw](TimePoint now, std::vector<Action>& actions) {
     for (std::size_t i = 0; i < actions.size(); ++i) {
@@ -122,8 +122,8 @@ MutantPtr frees_slots_of_cancelled(std::uint64_t seed) {
   return mutant;
 }
 
-MutantPtr raises_budgets(std::uint64_t seed) {
-  return hearing<JobSubmitted>(seed, [](JobSubmitted& e) {
+MutantPtr raises_budgets(const SchedulerOptions& options) {
+  return hearing<JobSubmitted>(options, [](JobSubmitted& e) {
     for (StageSpec& stage : e.spec) {
       ++stage.budgets.crashed;
       ++stage.budgets.out_of_memory;
@@ -139,37 +139,37 @@ using Mutations = std::vector<Mutation>;
 Mutations of_what_it_hears() {
   return {
       {"forgets a failure, so never retries",
-       [](std::uint64_t s) -> Made {
+       [](const SchedulerOptions& s) -> Made {
          return hearing<AttemptFailed>(s, [](AttemptFailed&) { return false; });
        }},
       {"forgets a success",
-       [](std::uint64_t s) -> Made {
+       [](const SchedulerOptions& s) -> Made {
          return hearing<AttemptSucceeded>(
              s, [](AttemptSucceeded& e) { return e.attempt.value % 5 != 0; });
        }},
       {"forgets that a worker was lost",
-       [](std::uint64_t s) -> Made {
+       [](const SchedulerOptions& s) -> Made {
          return hearing<WorkerLost>(s, [](WorkerLost&) { return false; });
        }},
       {"forgets a cancellation",
-       [](std::uint64_t s) -> Made {
+       [](const SchedulerOptions& s) -> Made {
          return hearing<JobCancelled>(s, [](JobCancelled&) { return false; });
        }},
       {"loses a slot",
-       [](std::uint64_t s) -> Made {
+       [](const SchedulerOptions& s) -> Made {
          return hearing<WorkerJoined>(s, [](WorkerJoined& e) { return --e.slots, true; });
        }},
       {"invents a slot",
-       [](std::uint64_t s) -> Made {
+       [](const SchedulerOptions& s) -> Made {
          return hearing<WorkerJoined>(s, [](WorkerJoined& e) { return ++e.slots, true; });
        }},
       {"starts before the barrier",
-       [](std::uint64_t s) -> Made { return edges_become_none(s, Edge::barrier); }},
+       [](const SchedulerOptions& s) -> Made { return edges_become_none(s, Edge::barrier); }},
       {"starts before its own chunk is done",
-       [](std::uint64_t s) -> Made { return edges_become_none(s, Edge::each); }},
-      {"exceeds a budget", [](std::uint64_t s) -> Made { return raises_budgets(s); }},
+       [](const SchedulerOptions& s) -> Made { return edges_become_none(s, Edge::each); }},
+      {"exceeds a budget", [](const SchedulerOptions& s) -> Made { return raises_budgets(s); }},
       {"charges the wrong cause",
-       [](std::uint64_t s) -> Made {
+       [](const SchedulerOptions& s) -> Made {
          return hearing<AttemptFailed>(s, [](AttemptFailed& e) {
            if (e.cause == FailureCause::killed) e.cause = FailureCause::crashed;
            return true;
@@ -178,20 +178,85 @@ Mutations of_what_it_hears() {
   };
 }
 
+Mutations of_workers() {
+  return {
+      {"does not hear a worker",
+       [](const SchedulerOptions& s) -> Made {
+         return hearing<WorkerHeard>(s, [](WorkerHeard&) { return false; });
+       }},
+      {"believes in a worker for too long",
+       [](const SchedulerOptions& s) -> Made {
+         SchedulerOptions longer = s;
+         if (longer.lease) *longer.lease += std::chrono::milliseconds(20);
+         return std::make_unique<Mutant>(longer);
+       }},
+      {"does not say that a worker expired",
+       [](const SchedulerOptions& s) -> Made {
+         return saying<WorkerExpired>(s, [](WorkerExpired&) { return false; });
+       }},
+      {"gives more to a worker that drains",
+       [](const SchedulerOptions& s) -> Made {
+         return hearing<WorkerDraining>(s, [](WorkerDraining&) { return false; });
+       }},
+      {"does not release a drained worker",
+       [](const SchedulerOptions& s) -> Made {
+         return saying<WorkerReleased>(s, [](WorkerReleased&) { return false; });
+       }},
+      {"gives more to a paused worker",
+       [](const SchedulerOptions& s) -> Made {
+         return hearing<WorkerPaused>(s, [](WorkerPaused&) { return false; });
+       }},
+      {"never resumes a worker",
+       [](const SchedulerOptions& s) -> Made {
+         return hearing<WorkerResumed>(s, [](WorkerResumed&) { return false; });
+       }},
+      {"lets attempts wait while slots are free",
+       [](const SchedulerOptions& s) -> Made {
+         return saying<RecallAttempt>(s, [](RecallAttempt&) { return false; });
+       }},
+      {"charges what was given back",
+       [](const SchedulerOptions& s) -> Made {
+         auto mutant = std::make_unique<Mutant>(s);
+         mutant->hear = [](Event& event) {
+           if (const auto* e = std::get_if<AttemptReturned>(&event))
+             event = AttemptFailed{e->attempt, FailureCause::killed};
+           return true;
+         };
+         return mutant;
+       }},
+      {"forgets what was given back",
+       [](const SchedulerOptions& s) -> Made {
+         return hearing<AttemptReturned>(s, [](AttemptReturned&) { return false; });
+       }},
+      {"knows no priorities",
+       [](const SchedulerOptions& s) -> Made {
+         return hearing<JobSubmitted>(s, [](JobSubmitted& e) { return e.rank.priority = 0, true; });
+       }},
+      {"knows no weights",
+       [](const SchedulerOptions& s) -> Made {
+         return hearing<JobSubmitted>(s, [](JobSubmitted& e) { return e.rank.weight = 1, true; });
+       }},
+  };
+}
+
 Mutations of_commits_and_slots() {
   return {
-      {"commits a stale result", [](std::uint64_t s) -> Made { return commits_stale_results(s); }},
+      {"commits a stale result",
+       [](const SchedulerOptions& s) -> Made { return commits_stale_results(s); }},
       {"frees the slot of a cancelled attempt at once",
-       [](std::uint64_t s) -> Made { return frees_slots_of_cancelled(s); }},
-      {"commits twice", [](std::uint64_t s) -> Made { return repeating<ChunkFinished>(s); }},
-      {"finishes a job twice", [](std::uint64_t s) -> Made { return repeating<JobFinished>(s); }},
-      {"starts twice", [](std::uint64_t s) -> Made { return repeating<StartAttempt>(s); }},
+       [](const SchedulerOptions& s) -> Made { return frees_slots_of_cancelled(s); }},
+      {"commits twice",
+       [](const SchedulerOptions& s) -> Made { return repeating<ChunkFinished>(s); }},
+      {"finishes a job twice",
+       [](const SchedulerOptions& s) -> Made { return repeating<JobFinished>(s); }},
+      {"starts twice",
+       [](const SchedulerOptions& s) -> Made { return repeating<StartAttempt>(s); }},
       {"does not commit",
-       [](std::uint64_t s) -> Made {
+       [](const SchedulerOptions& s) -> Made {
          return saying<ChunkFinished>(s, [](ChunkFinished& a) { return a.chunk % 7 != 6; });
        }},
       {"commits the wrong chunk",
-       [](std::uint64_t s) -> Made {
+       [](const SchedulerOptions& s) -> Made {
          return saying<ChunkFinished>(s, [](ChunkFinished& a) { return ++a.chunk, true; });
        }},
   };
@@ -200,47 +265,47 @@ Mutations of_commits_and_slots() {
 Mutations of_what_it_says() {
   return {
       {"does not finish a stage",
-       [](std::uint64_t s) -> Made {
+       [](const SchedulerOptions& s) -> Made {
          return saying<StageFinished>(s, [](StageFinished&) { return false; });
        }},
       {"does not finish a job",
-       [](std::uint64_t s) -> Made {
+       [](const SchedulerOptions& s) -> Made {
          return saying<JobFinished>(s, [](JobFinished&) { return false; });
        }},
       {"blames the wrong cause",
-       [](std::uint64_t s) -> Made {
+       [](const SchedulerOptions& s) -> Made {
          return saying<JobFinished>(s, [](JobFinished& a) {
            if (a.failure) a.failure->cause = FailureCause::killed;
            return true;
          });
        }},
       {"leaves attempts running",
-       [](std::uint64_t s) -> Made {
+       [](const SchedulerOptions& s) -> Made {
          return saying<CancelAttempt>(s, [](CancelAttempt&) { return false; });
        }},
       {"uses an attempt id again",
-       [](std::uint64_t s) -> Made {
+       [](const SchedulerOptions& s) -> Made {
          return saying<StartAttempt>(s, [](StartAttempt& a) {
            if (a.attempt.value % 10 == 0) --a.attempt.value;
            return true;
          });
        }},
       {"miscounts attempts",
-       [](std::uint64_t s) -> Made {
+       [](const SchedulerOptions& s) -> Made {
          return saying<StartAttempt>(s, [](StartAttempt& a) { return a.attempt_number = 1, true; });
        }},
       {"forgets the quarantine",
-       [](std::uint64_t s) -> Made {
+       [](const SchedulerOptions& s) -> Made {
          return saying<StartAttempt>(s, [](StartAttempt& a) { return a.alone = false, true; });
        }},
       {"cuts back-offs short",
-       [](std::uint64_t s) -> Made {
+       [](const SchedulerOptions& s) -> Made {
          auto mutant = std::make_unique<Mutant>(s);
          mutant->early = seconds(2);
          return mutant;
        }},
       {"forgets its deadlines",
-       [](std::uint64_t s) -> Made {
+       [](const SchedulerOptions& s) -> Made {
          auto mutant = std::make_unique<Mutant>(s);
          mutant->forgets_deadlines = true;
          return mutant;
@@ -253,7 +318,8 @@ Mutations of_what_it_says() {
 const std::vector<Mutation>& mutations() {
   static const Mutations all = [] {
     Mutations joined;
-    for (const Mutations& some : {of_what_it_hears(), of_commits_and_slots(), of_what_it_says()})
+    for (const Mutations& some :
+         {of_what_it_hears(), of_workers(), of_commits_and_slots(), of_what_it_says()})
       joined.insert(joined.end(), some.begin(), some.end());
     return joined;
   }();

@@ -12,7 +12,7 @@ namespace muster::simulation {
 /// from outside it behaves like a scheduler that has the bug. The production code has no hooks.
 struct Mutation {
   std::string_view name;
-  std::unique_ptr<Core> (*make)(std::uint64_t seed);
+  std::unique_ptr<Core> (*make)(const SchedulerOptions& options);
 };
 
 const std::vector<Mutation>& mutations();

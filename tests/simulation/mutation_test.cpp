@@ -12,7 +12,7 @@ constexpr std::uint64_t seeds_max = 60;
 std::optional<std::uint64_t> found_at(const Mutation& mutation, std::string& how) {
   for (std::uint64_t seed = 1; seed <= seeds_max; ++seed) {
     const Scenario scenario = make_scenario(seed, Size::small, Mode::heals);
-    const auto core = mutation.make(seed);
+    const auto core = mutation.make(scenario.options());
     const Report report = World(scenario, *core).run();
     if (report.violations.empty()) continue;
     how = report.violations.front();
@@ -22,7 +22,7 @@ std::optional<std::uint64_t> found_at(const Mutation& mutation, std::string& how
 }
 
 TEST(PlantedBugs, every_one_is_found) {
-  ASSERT_GE(mutations().size(), 20U);
+  ASSERT_GE(mutations().size(), 35U);
   for (const Mutation& mutation : mutations()) {
     std::string how;
     const auto seed = found_at(mutation, how);
@@ -35,8 +35,8 @@ TEST(PlantedBugs, every_one_is_found) {
 
 TEST(PlantedBugs, without_one_nothing_is_found) {
   std::string how;
-  const Mutation none{"none", [](std::uint64_t seed) -> std::unique_ptr<Core> {
-                        return std::make_unique<RealCore>(seed);
+  const Mutation none{"none", [](const SchedulerOptions& options) -> std::unique_ptr<Core> {
+                        return std::make_unique<RealCore>(options);
                       }};
   EXPECT_EQ(found_at(none, how), std::nullopt) << how;
 }

@@ -6,17 +6,22 @@ namespace muster::simulation {
 
 void ReferenceScheduler::handle(TimePoint now, const Event& event, std::vector<Action>& actions) {
   std::visit([&](const auto& e) { on(now, e, actions); }, event);
-  while (start_first(actions)) {
-  }
+  settle(actions);
 }
 
 void ReferenceScheduler::expire(TimePoint now, std::vector<Action>& actions) {
+  std::vector<WorkerId> expired;
+  for (const auto& [id, worker] : workers_)
+    if (lease_ && worker.heard + *lease_ <= now) expired.push_back(id);
+  for (const WorkerId worker : expired) {
+    actions.push_back(WorkerExpired{worker});
+    on(now, WorkerLost{worker}, actions);
+  }
   for (Job& job : jobs_)
     for (auto& stage : job.chunks)
       for (Chunk& chunk : stage)
         if (chunk.failure.deadline <= now) chunk.failure.deadline.reset();
-  while (start_first(actions)) {
-  }
+  settle(actions);
 }
 
 std::optional<TimePoint> ReferenceScheduler::next_deadline() const {
@@ -27,6 +32,9 @@ std::optional<TimePoint> ReferenceScheduler::next_deadline() const {
         const auto& deadline = chunk.failure.deadline;
         if (!job.ended && deadline && (!next || deadline < next)) next = deadline;
       }
+  for (const auto& [id, worker] : workers_) {
+    if (lease_ && (!next || worker.heard + *lease_ < *next)) next = worker.heard + *lease_;
+  }
   return next;
 }
 
@@ -38,24 +46,45 @@ void ReferenceScheduler::on(TimePoint, const JobSubmitted& event, std::vector<Ac
     actions.push_back(JobRejected{event.job, *rejection});
     return;
   }
-  Job job{event.job, event.spec, {}, std::vector<bool>(event.spec.size()), false};
+  Job job{event.job, event.spec, event.rank, {}, std::vector<bool>(event.spec.size()), false};
   for (const StageSpec& stage : event.spec) job.chunks.emplace_back(stage.chunk_count);
   jobs_.push_back(std::move(job));
   finish_stages(jobs_.back(), actions);
 }
 
-void ReferenceScheduler::on(TimePoint, const WorkerJoined& event, std::vector<Action>&) {
-  workers_.try_emplace(event.worker, event.slots);
+void ReferenceScheduler::on(TimePoint now, const WorkerJoined& event, std::vector<Action>&) {
+  workers_.try_emplace(event.worker, Worker{event.slots, event.ahead, false, false, now});
+}
+
+void ReferenceScheduler::on(TimePoint now, const WorkerHeard& event, std::vector<Action>&) {
+  if (workers_.contains(event.worker)) workers_[event.worker].heard = now;
+}
+
+void ReferenceScheduler::on(TimePoint, const WorkerDraining& event, std::vector<Action>&) {
+  if (workers_.contains(event.worker)) workers_[event.worker].draining = true;
+}
+
+void ReferenceScheduler::on(TimePoint, const WorkerPaused& event, std::vector<Action>&) {
+  if (workers_.contains(event.worker)) workers_[event.worker].paused = true;
+}
+
+void ReferenceScheduler::on(TimePoint, const WorkerResumed& event, std::vector<Action>&) {
+  if (workers_.contains(event.worker)) workers_[event.worker].paused = false;
 }
 
 void ReferenceScheduler::on(TimePoint now, const WorkerLost& event, std::vector<Action>& actions) {
+  if (!workers_.contains(event.worker)) return;
+  const std::uint32_t slots = workers_[event.worker].slots;
   workers_.erase(event.worker);
   std::vector<Attempt> lost;
   for (const auto& [id, attempt] : attempts_)
     if (attempt.worker == event.worker) lost.push_back(attempt);
   std::erase_if(attempts_, [&](const auto& entry) { return entry.second.worker == event.worker; });
-  for (const Attempt& attempt : lost)
-    if (!jobs_[attempt.job].ended) charge(now, attempt, FailureCause::worker_lost, actions);
+  for (std::size_t i = 0; i < lost.size(); ++i)
+    if (!lost[i].cancelled && i >= slots) chunk(lost[i]).running = false;
+  for (std::size_t i = 0; i < std::min<std::size_t>(slots, lost.size()); ++i)
+    if (!lost[i].cancelled && !jobs_[lost[i].job].ended)
+      charge(now, lost[i], FailureCause::worker_lost, actions);
 }
 
 void ReferenceScheduler::on(TimePoint, const AttemptSucceeded& event,
@@ -72,6 +101,11 @@ void ReferenceScheduler::on(TimePoint now, const AttemptFailed& event,
                             std::vector<Action>& actions) {
   const auto attempt = take_result(event.attempt);
   if (attempt) charge(now, *attempt, event.cause, actions);
+}
+
+void ReferenceScheduler::on(TimePoint, const AttemptReturned& event, std::vector<Action>&) {
+  const auto attempt = take_result(event.attempt);
+  if (attempt) chunk(*attempt).running = false;
 }
 
 void ReferenceScheduler::on(TimePoint, const JobCancelled& event, std::vector<Action>& actions) {
@@ -141,44 +175,119 @@ bool ReferenceScheduler::may_run(const Job& job, ChunkRef ref) const {
                       [](const auto& entry) { return entry.second.alone; });
 }
 
-std::uint32_t ReferenceScheduler::free_slots(WorkerId worker) const {
+bool ReferenceScheduler::is_before(std::size_t job, std::size_t other) const {
+  const auto share = [&](std::size_t index) {
+    const auto attempts = std::count_if(attempts_.begin(), attempts_.end(), [&](const auto& entry) {
+      return entry.second.job == index && !entry.second.cancelled;
+    });
+    const auto weight = std::max<std::uint64_t>(1, jobs_[index].rank.weight);
+    return (static_cast<std::uint64_t>(attempts) << 32U) / weight;
+  };
+  const std::int32_t priority = jobs_[job].rank.priority;
+  const std::int32_t other_priority = jobs_[other].rank.priority;
+  if (priority != other_priority) return priority > other_priority;
+  if (share(job) != share(other)) return share(job) < share(other);
+  return job < other;
+}
+
+std::int64_t ReferenceScheduler::free_slots(WorkerId worker) const {
   const auto busy = std::count_if(attempts_.begin(), attempts_.end(),
                                   [&](const auto& entry) { return entry.second.worker == worker; });
-  return workers_.at(worker) - static_cast<std::uint32_t>(busy);
+  return std::int64_t{workers_.at(worker).slots} - busy;
+}
+
+bool ReferenceScheduler::has_room(WorkerId id) const {
+  const Worker& worker = workers_.at(id);
+  return !worker.draining && !worker.paused && free_slots(id) + worker.ahead > 0;
 }
 
 std::optional<WorkerId> ReferenceScheduler::best_worker(std::optional<WorkerId> avoid) const {
   std::optional<WorkerId> best;
-  std::uint32_t most = 0;
-  for (const auto& [worker, slots] : workers_) {
-    if (worker == avoid || free_slots(worker) <= most) continue;
-    best = worker;
-    most = free_slots(worker);
+  for (const auto& [id, worker] : workers_) {
+    if (id == avoid || !has_room(id)) continue;
+    if (!best || free_slots(id) > free_slots(*best)) best = id;
   }
-  if (!best && avoid && workers_.contains(*avoid) && free_slots(*avoid) > 0) return avoid;
+  if (!best && avoid && workers_.contains(*avoid) && has_room(*avoid)) return avoid;
   return best;
+}
+
+void ReferenceScheduler::settle(std::vector<Action>& actions) {
+  std::vector<WorkerId> drained;
+  for (const auto& [id, worker] : workers_)
+    if (worker.draining && free_slots(id) == worker.slots) drained.push_back(id);
+  for (const WorkerId id : drained) {
+    workers_.erase(id);
+    actions.push_back(WorkerReleased{id});
+  }
+  while (start_first(actions)) {
+  }
+  while (best_worker({}) && recall_one(actions)) {
+  }
 }
 
 bool ReferenceScheduler::start_first(std::vector<Action>& actions) {
   if (!best_worker({})) return false;
+  // Of every job its first chunk that may run, but of those in quarantine the first of all.
+  struct Candidate {
+    std::size_t job;
+    ChunkRef ref;
+    bool alone;
+  };
+  std::vector<Candidate> candidates;
+  bool quarantine_seen = false;
   for (std::size_t j = 0; j < jobs_.size(); ++j) {
-    Job& job = jobs_[j];
-    for (std::uint32_t s = 0; s < job.spec.size() && !job.ended; ++s)
-      for (std::uint32_t c = 0; c < job.chunks[s].size(); ++c) {
-        if (!may_run(job, {s, c})) continue;
-        Chunk& chunk = job.chunks[s][c];
-        const FailureRecord& failure = chunk.failure;
-        const bool alone = failure.charges[FailureCause::crashed] >= 2;
-        const auto avoid = failure.failures > 0 ? std::optional(failure.last_worker) : std::nullopt;
-        const WorkerId worker = *best_worker(avoid);
-        const AttemptId id{++attempts_started_};
-        chunk.running = true;
-        attempts_[id] = {j, {s, c}, worker, alone, false};
-        actions.push_back(StartAttempt{id, job.id, s, c, worker, failure.failures + 1, alone});
-        return true;
+    bool ready_seen = false;
+    for (std::uint32_t s = 0; s < jobs_[j].spec.size() && !jobs_[j].ended; ++s)
+      for (std::uint32_t c = 0; c < jobs_[j].chunks[s].size(); ++c) {
+        if (!may_run(jobs_[j], {s, c})) continue;
+        const bool alone = jobs_[j].chunks[s][c].failure.charges[FailureCause::crashed] >= 2;
+        bool& seen = alone ? quarantine_seen : ready_seen;
+        if (!seen) candidates.push_back({j, {s, c}, alone});
+        seen = true;
       }
   }
-  return false;
+  if (candidates.empty()) return false;
+  const Candidate first = *std::min_element(
+      candidates.begin(), candidates.end(), [&](const Candidate& a, const Candidate& b) {
+        return a.job == b.job ? a.ref < b.ref : is_before(a.job, b.job);
+      });
+  Job& job = jobs_[first.job];
+  const auto [s, c] = first.ref;
+  Chunk& chunk = job.chunks[s][c];
+  const FailureRecord& failure = chunk.failure;
+  const auto avoid = failure.failures > 0 ? std::optional(failure.last_worker) : std::nullopt;
+  const WorkerId worker = *best_worker(avoid);
+  const AttemptId id{++attempts_started_};
+  chunk.running = true;
+  attempts_[id] = {first.job, {s, c}, worker, first.alone, false, false};
+  actions.push_back(StartAttempt{id, job.id, s, c, worker, failure.failures + 1, first.alone});
+  return true;
+}
+
+bool ReferenceScheduler::recall_one(std::vector<Action>& actions) {
+  std::int64_t idle = 0;
+  for (const auto& [id, worker] : workers_)
+    if (has_room(id)) idle += std::max<std::int64_t>(0, free_slots(id));
+  for (const auto& [id, attempt] : attempts_) idle -= attempt.recalled ? 1 : 0;
+  std::int64_t most = 0;
+  std::optional<AttemptId> newest;
+  for (const auto& [worker, what] : workers_) {
+    std::int64_t surplus = -std::int64_t{what.slots};
+    std::optional<AttemptId> last;
+    for (const auto& [id, attempt] : attempts_) {
+      if (attempt.worker != worker || attempt.cancelled || attempt.recalled || attempt.alone)
+        continue;
+      ++surplus;
+      last = id;
+    }
+    if (surplus <= most) continue;
+    most = surplus;
+    newest = last;
+  }
+  if (idle <= 0 || !newest) return false;
+  attempts_[*newest].recalled = true;
+  actions.push_back(RecallAttempt{*newest, attempts_[*newest].worker});
+  return true;
 }
 
 }  // namespace muster::simulation

@@ -11,7 +11,8 @@ namespace muster::simulation {
 /// other code; given the same events it must give the same actions.
 class ReferenceScheduler : public Core {
  public:
-  explicit ReferenceScheduler(std::uint64_t seed) : policy_({}, seed) {}
+  explicit ReferenceScheduler(const SchedulerOptions& options)
+      : lease_(options.lease), policy_(options.back_off, options.seed) {}
 
   void handle(TimePoint now, const Event& event, std::vector<Action>& actions) override;
   void expire(TimePoint now, std::vector<Action>& actions) override;
@@ -27,6 +28,7 @@ class ReferenceScheduler : public Core {
   struct Job {
     JobId id;
     JobSpec spec;
+    JobRank rank;
     std::vector<std::vector<Chunk>> chunks;
     std::vector<bool> stage_finished;
     bool ended = false;
@@ -38,13 +40,27 @@ class ReferenceScheduler : public Core {
     WorkerId worker;
     bool alone = false;
     bool cancelled = false;
+    bool recalled = false;
+  };
+
+  struct Worker {
+    std::uint32_t slots = 0;
+    std::uint32_t ahead = 0;
+    bool draining = false;
+    bool paused = false;
+    TimePoint heard;
   };
 
   void on(TimePoint now, const JobSubmitted& event, std::vector<Action>& actions);
   void on(TimePoint now, const WorkerJoined& event, std::vector<Action>& actions);
+  void on(TimePoint now, const WorkerHeard& event, std::vector<Action>& actions);
+  void on(TimePoint now, const WorkerDraining& event, std::vector<Action>& actions);
+  void on(TimePoint now, const WorkerPaused& event, std::vector<Action>& actions);
+  void on(TimePoint now, const WorkerResumed& event, std::vector<Action>& actions);
   void on(TimePoint now, const WorkerLost& event, std::vector<Action>& actions);
   void on(TimePoint now, const AttemptSucceeded& event, std::vector<Action>& actions);
   void on(TimePoint now, const AttemptFailed& event, std::vector<Action>& actions);
+  void on(TimePoint now, const AttemptReturned& event, std::vector<Action>& actions);
   void on(TimePoint now, const JobCancelled& event, std::vector<Action>& actions);
 
   Chunk& chunk(const Attempt& attempt) {
@@ -57,13 +73,18 @@ class ReferenceScheduler : public Core {
   void end_job(std::size_t index, const JobFinished& finished, std::vector<Action>& actions);
 
   bool may_run(const Job& job, ChunkRef ref) const;
-  std::uint32_t free_slots(WorkerId worker) const;
+  bool is_before(std::size_t job, std::size_t other) const;
+  std::int64_t free_slots(WorkerId worker) const;
+  bool has_room(WorkerId worker) const;
   std::optional<WorkerId> best_worker(std::optional<WorkerId> avoid) const;
+  void settle(std::vector<Action>& actions);
   bool start_first(std::vector<Action>& actions);
+  bool recall_one(std::vector<Action>& actions);
 
+  std::optional<Duration> lease_;
   RetryPolicy policy_;
   std::vector<Job> jobs_;
-  std::map<WorkerId, std::uint32_t> workers_;
+  std::map<WorkerId, Worker> workers_;
   std::map<AttemptId, Attempt> attempts_;
   std::uint64_t attempts_started_ = 0;
 };

@@ -51,19 +51,24 @@ std::optional<FailureCause> Scenario::poison(JobId job, ChunkRef ref) const {
 Scenario make_scenario(std::uint64_t seed, Size size, Mode mode) {
   Random random(seed * 2 + (size == Size::large ? 1 : 0));
   const bool large = size == Size::large;
-  Scenario s{.seed = seed, .mode = mode, .workers = {}, .jobs = {}};
+  Scenario s;
+  s.seed = seed;
+  s.mode = mode;
 
   const std::uint32_t workers = large ? 20 + below(random, 181) : 1 + below(random, 8);
   for (std::uint32_t i = 0; i < workers; ++i) {
     const int slowness = random.chance(0.1) ? 2 + static_cast<int>(random.below(99)) : 1;
-    s.workers.push_back({WorkerId{i}, 1 + below(random, large ? 8 : 4), slowness});
+    const std::uint32_t ahead = random.chance(0.5) ? 0 : 1 + below(random, 6);
+    s.workers.push_back({WorkerId{i}, 1 + below(random, large ? 8 : 4), ahead, slowness});
   }
   // Where faults never stop, work must not run out either.
   const bool heals = mode == Mode::heals;
   const std::uint32_t jobs = (heals ? 1 : 10) + below(random, large ? 3 : 5);
   for (std::uint32_t i = 0; i < jobs; ++i)
-    s.jobs.push_back({JobId{i}, milliseconds(random.below(heals ? 200 : 1500)),
-                      random_spec(random, large ? 2000 : 30)});
+    s.jobs.push_back({JobId{i},
+                      milliseconds(random.below(heals ? 200 : 1500)),
+                      random_spec(random, large ? 2000 : 30),
+                      {static_cast<std::int32_t>(below(random, 3)), below(random, 4)}});
 
   s.fault_rate = random.chance(0.2) ? 0 : random.unit() * (large ? 0.05 : 0.3);
   s.hopeless_rate = random.chance(0.6) ? 0 : 0.02;
@@ -72,6 +77,9 @@ Scenario make_scenario(std::uint64_t seed, Size size, Mode mode) {
   s.delay_rate = random.unit() * 0.2;
   s.loss_rate = random.chance(0.3) ? 0 : random.unit() * 0.4;
   s.cancel_rate = random.chance(0.6) ? 0 : 0.02;
+  s.freeze_rate = random.chance(0.5) ? 0 : random.unit() * 0.3;
+  s.drain_rate = random.chance(0.5) ? 0 : random.unit() * 0.2;
+  if (random.chance(0.6)) s.lease = milliseconds(100 + random.below(400));
   s.heal_after = milliseconds(100 + random.below(1500));
   s.steps_max = heals ? (large ? 500'000 : 50'000) : (large ? 30'000 : 2'000);
   return s;

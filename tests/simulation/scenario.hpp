@@ -17,6 +17,7 @@ enum class Mode : std::uint8_t { heals, unbounded };
 struct PlannedWorker {
   WorkerId id;
   std::uint32_t slots = 1;
+  std::uint32_t ahead = 0;
   int slowness = 1;  ///< how many times longer than usual its attempts take
 };
 
@@ -24,6 +25,7 @@ struct PlannedJob {
   JobId id;
   Duration at{};
   JobSpec spec;
+  JobRank rank;
 };
 
 /// All that a seed decides before a run: who takes part, what is to be done, how much goes wrong.
@@ -39,8 +41,14 @@ struct Scenario {
   double delay_rate = 0;      ///< of results that arrive late
   double loss_rate = 0;       ///< of chaotic moments at which workers are lost
   double cancel_rate = 0;     ///< of chaotic moments at which a job is cancelled
+  double freeze_rate = 0;     ///< of chaotic moments at which a worker stands still for a while
+  double drain_rate = 0;      ///< of chaotic moments at which a worker is drained, or paused
+  std::optional<Duration> lease;
   Duration heal_after{};
   std::uint64_t steps_max = 0;
+
+  /// For the core that is to play it.
+  SchedulerOptions options() const { return {.seed = seed, .back_off = {}, .lease = lease}; }
 
   /// The cause with which the chunk always fails, if it is poisoned.
   std::optional<FailureCause> poison(JobId job, ChunkRef ref) const;

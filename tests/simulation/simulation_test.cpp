@@ -9,7 +9,7 @@ namespace {
 
 Report play(std::uint64_t seed, Size size, Mode mode) {
   const Scenario scenario = make_scenario(seed, size, mode);
-  RealCore core(seed);
+  RealCore core(scenario.options());
   return World(scenario, core).run();
 }
 
@@ -32,6 +32,7 @@ struct Totals {
   std::uint64_t steps = 0;
   std::uint64_t commits = 0;
   std::uint64_t stale = 0;
+  WorkerCounts workers = {};
   PerCause<std::uint64_t> failures = {};
   std::map<Outcome, std::uint64_t> outcomes;
 
@@ -39,6 +40,10 @@ struct Totals {
     steps += report.steps;
     commits += report.commits;
     stale += report.stale;
+    workers.recalled += report.workers.recalled;
+    workers.returned += report.workers.returned;
+    workers.expired += report.workers.expired;
+    workers.released += report.workers.released;
     for (std::uint32_t i = 0; i < failure_cause_count; ++i)
       failures[static_cast<FailureCause>(i)] += report.failures[static_cast<FailureCause>(i)];
     for (const auto& [outcome, count] : report.outcomes) outcomes[outcome] += count;
@@ -47,6 +52,10 @@ struct Totals {
   void expect_everything_happened() {
     EXPECT_GT(commits, 0U);
     EXPECT_GT(stale, 0U);
+    EXPECT_GT(workers.recalled, 0U);
+    EXPECT_GT(workers.returned, 0U);
+    EXPECT_GT(workers.expired, 0U);
+    EXPECT_GT(workers.released, 0U);
     for (std::uint32_t i = 0; i < failure_cause_count; ++i)
       EXPECT_GT(failures[static_cast<FailureCause>(i)], 0U)
           << to_string(static_cast<FailureCause>(i));
@@ -55,7 +64,9 @@ struct Totals {
   }
 
   void print() {
-    std::printf("  %lu steps, %lu commits, %lu stale results; failures:", steps, commits, stale);
+    std::printf("  %lu steps, %lu commits, %lu stale results; ", steps, commits, stale);
+    std::printf("%lu recalled, %lu returned; workers: %lu expired, %lu released; failures:",
+                workers.recalled, workers.returned, workers.expired, workers.released);
     for (std::uint32_t i = 0; i < failure_cause_count; ++i) {
       const auto cause = static_cast<FailureCause>(i);
       std::printf(" %s %lu", std::string(to_string(cause)).c_str(), failures[cause]);
@@ -76,10 +87,10 @@ void play_many(std::uint64_t seeds, Size size, Mode mode) {
   totals.expect_everything_happened();
 }
 
-TEST(Simulation, small_worlds_that_heal) { play_many(200, Size::small, Mode::heals); }
-TEST(Simulation, small_worlds_without_mercy) { play_many(100, Size::small, Mode::unbounded); }
-TEST(Simulation, large_worlds_that_heal) { play_many(20, Size::large, Mode::heals); }
-TEST(Simulation, large_worlds_without_mercy) { play_many(10, Size::large, Mode::unbounded); }
+TEST(Simulation, small_worlds_that_heal) { play_many(350, Size::small, Mode::heals); }
+TEST(Simulation, small_worlds_without_mercy) { play_many(150, Size::small, Mode::unbounded); }
+TEST(Simulation, large_worlds_that_heal) { play_many(70, Size::large, Mode::heals); }
+TEST(Simulation, large_worlds_without_mercy) { play_many(30, Size::large, Mode::unbounded); }
 
 TEST(Simulation, corpus) {
   for (const NamedSeed& named : corpus) {
@@ -95,8 +106,8 @@ TEST(Simulation, different_seeds_are_different_runs) {
 /// The real scheduler and the naive one side by side; the world sees the real one's answers.
 class Twin : public RealCore {
  public:
-  Twin(std::uint64_t seed, std::uint64_t reference_seed)
-      : RealCore(seed), reference_(reference_seed) {}
+  Twin(const SchedulerOptions& options, const SchedulerOptions& of_reference)
+      : RealCore(options), reference_(of_reference) {}
 
   void handle(TimePoint now, const Event& event, std::vector<Action>& actions) override {
     RealCore::handle(now, event, actions);
@@ -129,7 +140,7 @@ TEST(Simulation, every_decision_is_that_of_the_naive_scheduler) {
   for (const Mode mode : {Mode::heals, Mode::unbounded}) {
     for (std::uint64_t seed = 1000; seed < 1100; ++seed) {
       const Scenario scenario = make_scenario(seed, Size::small, mode);
-      Twin twin(seed, seed);
+      Twin twin(scenario.options(), scenario.options());
       World(scenario, twin).run();
       ASSERT_GT(twin.steps(), 0U);
       ASSERT_EQ(twin.differences(), 0U) << "seed " << seed;
@@ -141,7 +152,9 @@ TEST(Simulation, the_comparison_notices_a_different_jitter) {
   std::uint64_t differences = 0;
   for (std::uint64_t seed = 1000; seed < 1020; ++seed) {
     const Scenario scenario = make_scenario(seed, Size::small, Mode::heals);
-    Twin twin(seed, seed + 1);
+    SchedulerOptions other = scenario.options();
+    ++other.seed;
+    Twin twin(scenario.options(), other);
     World(scenario, twin).run();
     differences += twin.differences();
   }

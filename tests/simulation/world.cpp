@@ -4,6 +4,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <utility>
 
 namespace muster::simulation {
 namespace {
@@ -20,15 +21,23 @@ struct Encoder {
   }
 
   void operator()(const JobSubmitted& e) { put(e.job.value, e.spec.size()); }
-  void operator()(const WorkerJoined& e) { put(e.worker.value, e.slots); }
+  void operator()(const WorkerJoined& e) { put(e.worker.value, e.slots, e.ahead); }
+  void operator()(const WorkerHeard& e) { put(e.worker.value); }
+  void operator()(const WorkerDraining& e) { put(e.worker.value); }
+  void operator()(const WorkerPaused& e) { put(e.worker.value); }
+  void operator()(const WorkerResumed& e) { put(e.worker.value); }
   void operator()(const WorkerLost& e) { put(e.worker.value); }
   void operator()(const AttemptSucceeded& e) { put(e.attempt.value); }
   void operator()(const AttemptFailed& e) { put(e.attempt.value, e.cause); }
+  void operator()(const AttemptReturned& e) { put(e.attempt.value); }
   void operator()(const JobCancelled& e) { put(e.job.value); }
   void operator()(const StartAttempt& a) {
     put(a.attempt.value, a.job.value, a.stage, a.chunk, a.worker.value, a.attempt_number, a.alone);
   }
   void operator()(const CancelAttempt& a) { put(a.attempt.value, a.worker.value); }
+  void operator()(const RecallAttempt& a) { put(a.attempt.value, a.worker.value); }
+  void operator()(const WorkerExpired& a) { put(a.worker.value); }
+  void operator()(const WorkerReleased& a) { put(a.worker.value); }
   void operator()(const ChunkFinished& a) { put(a.job.value, a.stage, a.chunk, a.attempt.value); }
   void operator()(const StageFinished& a) { put(a.job.value, a.stage); }
   void operator()(const JobFinished& a) {
@@ -50,12 +59,17 @@ void name_seed(int) {
 }  // namespace
 
 World::World(const Scenario& scenario, Core& core)
-    : scenario_(scenario), core_(core), random_(scenario.seed) {
+    : scenario_(scenario), core_(core), auditor_(scenario.lease), random_(scenario.seed) {
   for (const PlannedWorker& worker : scenario.workers) {
-    places_[worker.id] = {worker.slots, worker.slowness, false};
-    at(some_ms(50), Event(WorkerJoined{worker.id, worker.slots}));
+    Place& place = places_[worker.id];
+    place.slots = worker.slots;
+    place.ahead = worker.ahead;
+    place.slowness = worker.slowness;
+    at(some_ms(50), Event(WorkerJoined{worker.id, worker.slots, worker.ahead}));
+    if (scenario.lease) at(some_ms(50), Beat{worker.id});
   }
-  for (const PlannedJob& job : scenario.jobs) at(job.at, Event(JobSubmitted{job.id, job.spec}));
+  for (const PlannedJob& job : scenario.jobs)
+    at(job.at, Event(JobSubmitted{job.id, job.spec, job.rank}));
   at(some_ms(40), Chaos{});
   if (scenario.mode == Mode::heals) at(scenario.heal_after, Heal{});
 }
@@ -75,6 +89,7 @@ Report World::run() {
   report_.trace = trace_.value();
   report_.commits = auditor_.commits();
   report_.stale = auditor_.stale();
+  report_.workers = auditor_.workers();
   for (std::uint32_t i = 0; i < failure_cause_count; ++i)
     report_.failures[static_cast<FailureCause>(i)] =
         auditor_.failures(static_cast<FailureCause>(i));
@@ -102,11 +117,55 @@ void World::at(Duration after, Happening happening) {
 
 void World::happen(const Event& event) {
   if (!arrives(event)) return;
-  if (const auto* joined = std::get_if<WorkerJoined>(&event)) places_[joined->worker].dead = false;
-  if (const auto* lost = std::get_if<WorkerLost>(&event))
-    std::erase_if(running_, [&](const auto& entry) { return entry.second == lost->worker; });
+  follow(event);
   call_core(&event);
   repeat(event);
+}
+
+/// What an event from outside says of the places.
+void World::follow(const Event& event) {
+  if (const auto* joined = std::get_if<WorkerJoined>(&event)) {
+    if (!places_.contains(joined->worker)) return;
+    Place& place = places_[joined->worker];
+    place.dead = false;
+    place.joined = true;
+  } else if (const auto* lost = std::get_if<WorkerLost>(&event)) {
+    forget(lost->worker);
+  } else if (const auto* draining = std::get_if<WorkerDraining>(&event)) {
+    if (!places_.contains(draining->worker)) return;
+    // It hands back what it has not begun.
+    for (const StartAttempt& each : std::exchange(places_[draining->worker].waiting, {}))
+      at(some_ms(10), Event(AttemptReturned{each.attempt}));
+  }
+}
+
+/// The core knows nothing of it any more. What it may still send comes from nowhere.
+void World::forget(WorkerId worker) {
+  if (!places_.contains(worker)) return;
+  std::erase_if(running_, [&](const auto& entry) { return entry.second == worker; });
+  Place& place = places_[worker];
+  place.joined = false;
+  place.running.clear();
+  place.waiting.clear();
+}
+
+bool World::all_ended() const {
+  return std::all_of(scenario_.jobs.begin(), scenario_.jobs.end(),
+                     [&](const PlannedJob& job) { return auditor_.outcome(job.id).has_value(); });
+}
+
+void World::happen(Beat beat) {
+  const Place& place = places_[beat.worker];
+  const Event heard = WorkerHeard{beat.worker};
+  if (place.joined && !place.dead && !place.frozen) call_core(&heard);
+  if (!all_ended()) at(*scenario_.lease / 4, beat);
+}
+
+void World::happen(Thaw thaw) {
+  Place& place = places_[thaw.worker];
+  place.frozen = false;
+  if (!place.joined && !place.dead && !all_ended())
+    at(some_ms(20), Event(WorkerJoined{thaw.worker, place.slots, place.ahead}));
 }
 
 void World::happen(Heal) { healed_ = true; }
@@ -118,6 +177,8 @@ void World::happen(Chaos) {
     for (std::uint64_t n = 1 + random_.below(3); n > 0; --n) lose_worker();
   }
   if (random_.chance(scenario_.cancel_rate)) at({}, Event(JobCancelled{some_job()}));
+  if (random_.chance(scenario_.freeze_rate)) freeze_worker();
+  if (random_.chance(scenario_.drain_rate)) drain_worker();
   if (random_.chance(0.1)) at({}, Expire{});
   if (random_.chance(0.3)) send_nonsense();
   at(some_ms(40), Chaos{});
@@ -127,14 +188,22 @@ bool World::arrives(const Event& event) {
   AttemptId id;
   if (const auto* succeeded = std::get_if<AttemptSucceeded>(&event)) id = succeeded->attempt;
   if (const auto* failed = std::get_if<AttemptFailed>(&event)) id = failed->attempt;
-  const auto running = running_.find(id);
-  if (running == running_.end()) return true;
-  if (!places_[running->second].dead) {
-    running_.erase(running);
-    return true;
+  if (const auto* returned = std::get_if<AttemptReturned>(&event)) id = returned->attempt;
+  const auto entry = running_.find(id);
+  if (entry == running_.end()) return true;
+  Place& place = places_[entry->second];
+  if (place.dead) {
+    if (random_.chance(0.5)) at(milliseconds(50), event);
+    return false;
   }
-  if (random_.chance(0.5)) at(milliseconds(50), event);
-  return false;
+  if (place.frozen) {
+    at(milliseconds(10), event);
+    return false;
+  }
+  running_.erase(entry);
+  place.running.erase(id);
+  begin_next(place);
+  return true;
 }
 
 void World::call_core(const Event* event) {
@@ -166,14 +235,57 @@ void World::trace(const Event* event, const std::vector<Action>& actions) {
 void World::carry_out(const StartAttempt& action) {
   running_[action.attempt] = action.worker;
   last_attempt_ = action.attempt.value;
-  Duration takes = (milliseconds(1) + some_ms(20)) * places_[action.worker].slowness;
+  Place& place = places_[action.worker];
+  if (place.running.size() < place.slots) {
+    begin(place, action);
+  } else {
+    place.waiting.push_back(action);
+  }
+}
+
+void World::begin(Place& place, const StartAttempt& action) {
+  place.running.insert(action.attempt);
+  Duration takes = (milliseconds(1) + some_ms(20)) * place.slowness;
   if (!healed_ && random_.chance(scenario_.delay_rate)) takes += some_ms(300);
   at(takes, fate(action));
 }
 
+void World::begin_next(Place& place) {
+  while (!place.waiting.empty() && place.running.size() < place.slots) {
+    const StartAttempt next = place.waiting.front();
+    place.waiting.pop_front();
+    begin(place, next);
+  }
+}
+
+bool World::take_waiting(Place& place, AttemptId attempt) {
+  return std::erase_if(place.waiting,
+                       [&](const StartAttempt& each) { return each.attempt == attempt; }) != 0;
+}
+
 /// The attempt ends soon; the result that was due anyway may come first, or will come as a second.
 void World::carry_out(const CancelAttempt& action) {
+  take_waiting(places_[action.worker], action.attempt);
   at(some_ms(20), Event(AttemptFailed{action.attempt, FailureCause::killed}));
+}
+
+void World::carry_out(const RecallAttempt& action) {
+  if (take_waiting(places_[action.worker], action.attempt))
+    at(some_ms(10), Event(AttemptReturned{action.attempt}));
+}
+
+/// It joins again when it is itself again.
+void World::carry_out(const WorkerExpired& action) {
+  forget(action.worker);
+  Place& place = places_[action.worker];
+  if (!place.dead && !place.frozen && !all_ended())
+    at(some_ms(20), Event(WorkerJoined{action.worker, place.slots, place.ahead}));
+}
+
+void World::carry_out(const WorkerReleased& action) {
+  forget(action.worker);
+  const Place& place = places_[action.worker];
+  if (!all_ended()) at(some_ms(200), Event(WorkerJoined{action.worker, place.slots, place.ahead}));
 }
 
 Event World::fate(const StartAttempt& action) {
@@ -199,6 +311,8 @@ void World::repeat(const Event& event) {
                         : Event(AttemptFailed{succeeded->attempt, FailureCause::crashed}));
   } else if (const auto* failed = std::get_if<AttemptFailed>(&event)) {
     at(some_ms(60), random_.chance(0.5) ? event : Event(AttemptSucceeded{failed->attempt}));
+  } else if (const auto* returned = std::get_if<AttemptReturned>(&event)) {
+    at(some_ms(60), random_.chance(0.5) ? event : Event(AttemptSucceeded{returned->attempt}));
   }
 }
 
@@ -209,7 +323,29 @@ void World::lose_worker() {
   places_[worker].dead = true;
   const Duration noticed = some_ms(30);
   at(noticed, Event(WorkerLost{worker}));
-  at(noticed + some_ms(300), Event(WorkerJoined{worker, places_[worker].slots}));
+  at(noticed + some_ms(300),
+     Event(WorkerJoined{worker, places_[worker].slots, places_[worker].ahead}));
+}
+
+/// Stopped, or cut off: for a tenth of a lease, or for ten of them.
+void World::freeze_worker() {
+  const WorkerId worker = some_worker();
+  Place& place = places_[worker];
+  if (place.frozen || place.dead) return;
+  place.frozen = true;
+  const Duration lease = scenario_.lease.value_or(milliseconds(100));
+  at(lease / 10 * (1 + static_cast<int>(random_.below(random_.chance(0.7) ? 9 : 100))),
+     Thaw{worker});
+}
+
+void World::drain_worker() {
+  const WorkerId worker = some_worker();
+  if (random_.chance(0.5)) {
+    at({}, Event(WorkerDraining{worker}));
+    return;
+  }
+  at({}, Event(WorkerPaused{worker}));
+  at(some_ms(200), Event(WorkerResumed{worker}));
 }
 
 /// Messages that must change nothing.
@@ -217,9 +353,21 @@ void World::send_nonsense() {
   const AttemptId attempt{random_.below(last_attempt_ + 3)};
   const PlannedJob& job = scenario_.jobs[random_.below(scenario_.jobs.size())];
   const bool made_up = !running_.contains(attempt) && attempt.value <= last_attempt_;
-  switch (random_.below(6)) {
+  const WorkerId nobody{1'000'000};
+  switch (random_.below(11)) {
     case 0:
-      return at({}, Event(WorkerLost{WorkerId{1'000'000}}));
+      return at({}, Event(WorkerLost{nobody}));
+    case 6:
+      return at({}, Event(WorkerHeard{nobody}));
+    case 7:
+      return at({}, Event(WorkerDraining{nobody}));
+    case 8:
+      return at({}, Event(WorkerPaused{nobody}));
+    case 9:
+      return at({}, Event(WorkerResumed{nobody}));
+    case 10:
+      if (made_up) at({}, Event(AttemptReturned{attempt}));
+      return;
     case 1:
       if (TimePoint() + job.at < now_) at({}, Event(JobSubmitted{job.id, {}}));
       return;

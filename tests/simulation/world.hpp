@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <variant>
@@ -23,13 +25,15 @@ struct Report {
   std::uint64_t steps = 0;
   std::uint64_t commits = 0;
   std::uint64_t stale = 0;
+  WorkerCounts workers;
   PerCause<std::uint64_t> failures = {};
   std::map<Outcome, std::uint64_t> outcomes;
 };
 
 /// Plays a scenario against a core on a virtual clock: workers that take their time, fail, vanish
 /// and come back, results that are late, lost or repeated, people who cancel and submit twice. All
-/// chance comes from the scenario's seed. Stops at the first violation.
+/// chance comes from the scenario's seed. Stops at the first violation. Workers beat so that their
+/// leases go on, until all jobs have ended.
 class World {
  public:
   World(const Scenario& scenario, Core& core);
@@ -40,12 +44,23 @@ class World {
   struct Chaos {};   ///< a moment at which something goes wrong
   struct Heal {};    ///< from here on nothing does
   struct Expire {};  ///< a wake-up that nobody asked for
-  using Happening = std::variant<Event, Chaos, Heal, Expire>;
+  struct Beat {
+    WorkerId worker;
+  };
+  struct Thaw {
+    WorkerId worker;
+  };
+  using Happening = std::variant<Event, Chaos, Heal, Expire, Beat, Thaw>;
 
   struct Place {
     std::uint32_t slots = 1;
+    std::uint32_t ahead = 0;
     int slowness = 1;
+    bool joined = false;  ///< as the core knows
     bool dead = false;
+    bool frozen = false;
+    std::set<AttemptId> running;
+    std::deque<StartAttempt> waiting;
   };
 
   void at(Duration after, Happening happening);
@@ -54,6 +69,8 @@ class World {
   void happen(Chaos);
   void happen(Heal);
   void happen(Expire);
+  void happen(Beat);
+  void happen(Thaw);
 
   /// False if the result gets lost or put off because its worker is dead.
   bool arrives(const Event& event);
@@ -62,12 +79,23 @@ class World {
 
   void carry_out(const StartAttempt& action);
   void carry_out(const CancelAttempt& action);
+  void carry_out(const RecallAttempt& action);
+  void carry_out(const WorkerExpired& action);
+  void carry_out(const WorkerReleased& action);
   template <class T>
   void carry_out(const T&) {}  // the others only tell
 
+  void begin(Place& place, const StartAttempt& action);
+  void begin_next(Place& place);
+  bool take_waiting(Place& place, AttemptId attempt);
+  void forget(WorkerId worker);
+  void follow(const Event& event);
+  bool all_ended() const;
   Event fate(const StartAttempt& action);
   void repeat(const Event& event);
   void lose_worker();
+  void freeze_worker();
+  void drain_worker();
   void send_nonsense();
   void check_outcomes();
 

@@ -10,8 +10,8 @@
 
 namespace muster::scheduling {
 
-/// Run the chunk on the worker. Answered by exactly one AttemptSucceeded or AttemptFailed, or by
-/// WorkerLost; whatever comes after that is ignored.
+/// Run the chunk on the worker. Answered by exactly one AttemptSucceeded, AttemptFailed or
+/// AttemptReturned, or by WorkerLost; whatever comes after that is ignored.
 struct StartAttempt {
   AttemptId attempt;  ///< dense from 1, never used again
   JobId job;
@@ -31,6 +31,30 @@ struct CancelAttempt {
   WorkerId worker;
 
   friend bool operator==(const CancelAttempt&, const CancelAttempt&) = default;
+};
+
+/// Give the attempt back if it has not been started: another worker has nothing to do. Answered by
+/// AttemptReturned, or as if it had not been asked.
+struct RecallAttempt {
+  AttemptId attempt;
+  WorkerId worker;
+
+  friend bool operator==(const RecallAttempt&, const RecallAttempt&) = default;
+};
+
+/// The worker was not heard of for the time of its lease, and is treated as lost. What it still
+/// sends is of no use: it has to join again.
+struct WorkerExpired {
+  WorkerId worker;
+
+  friend bool operator==(const WorkerExpired&, const WorkerExpired&) = default;
+};
+
+/// The draining worker has ended all it had, and is forgotten.
+struct WorkerReleased {
+  WorkerId worker;
+
+  friend bool operator==(const WorkerReleased&, const WorkerReleased&) = default;
 };
 
 /// The commit grant: this attempt's result, and no other, is the chunk's. Given once a chunk, ever.
@@ -81,7 +105,7 @@ struct JobRejected {
   friend bool operator==(const JobRejected&, const JobRejected&) = default;
 };
 
-using Action = std::variant<StartAttempt, CancelAttempt, ChunkFinished, StageFinished, JobFinished,
-                            JobRejected>;
+using Action = std::variant<StartAttempt, CancelAttempt, RecallAttempt, WorkerExpired,
+                            WorkerReleased, ChunkFinished, StageFinished, JobFinished, JobRejected>;
 
 }  // namespace muster::scheduling

@@ -13,13 +13,35 @@ namespace muster::scheduling {
 struct JobSubmitted {
   JobId job;
   JobSpec spec;
+  JobRank rank = {};
 };
 
-/// A worker that can run `slots` attempts at a time. One that is known already is ignored: a worker
-/// that restarted is first lost, then joins.
+/// A worker that can run `slots` attempts at a time, and hold `ahead` more that wait for one, which
+/// it starts in the order in which it got them. One that is known already is ignored: a worker that
+/// restarted is first lost, then joins.
 struct WorkerJoined {
   WorkerId worker;
   std::uint32_t slots = 0;
+  std::uint32_t ahead = 0;
+};
+
+/// A sign of life of the worker: its lease begins anew.
+struct WorkerHeard {
+  WorkerId worker;
+};
+
+/// The worker gets nothing more, and leaves when it has ended what it has: answered by
+/// WorkerReleased then. For good: there is no way back but to join again.
+struct WorkerDraining {
+  WorkerId worker;
+};
+
+/// The worker gets nothing more until it is resumed: its disk is full, say.
+struct WorkerPaused {
+  WorkerId worker;
+};
+struct WorkerResumed {
+  WorkerId worker;
 };
 
 /// The worker and all that ran on it are gone. It may join again, under the same id.
@@ -38,12 +60,19 @@ struct AttemptFailed {
   FailureCause cause = FailureCause::task_error;
 };
 
+/// The worker has given the attempt back and never entered its task: it was recalled, or the worker
+/// drains. The chunk goes back to the others, and nothing is charged.
+struct AttemptReturned {
+  AttemptId attempt;
+};
+
 /// Someone does not want the job any more. Ignored if it has ended.
 struct JobCancelled {
   JobId job;
 };
 
-using Event = std::variant<JobSubmitted, WorkerJoined, WorkerLost, AttemptSucceeded, AttemptFailed,
-                           JobCancelled>;
+using Event = std::variant<JobSubmitted, WorkerJoined, WorkerHeard, WorkerDraining, WorkerPaused,
+                           WorkerResumed, WorkerLost, AttemptSucceeded, AttemptFailed,
+                           AttemptReturned, JobCancelled>;
 
 }  // namespace muster::scheduling

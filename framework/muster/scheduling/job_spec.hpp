@@ -40,6 +40,15 @@ struct StageSpec {
 /// A chain of stages, in order. One without stages succeeds as soon as it is submitted.
 using JobSpec = std::vector<StageSpec>;
 
+/// How a job stands to the others. Of those with the highest priority, slots go to the one that has
+/// the fewest running attempts for its weight, so that jobs of a priority share in proportion.
+struct JobRank {
+  std::int32_t priority = 0;  ///< higher goes first, always
+  std::uint32_t weight = 1;   ///< 0 counts as 1
+
+  friend bool operator==(const JobRank&, const JobRank&) = default;
+};
+
 inline constexpr std::uint32_t stages_max = 1000;
 inline constexpr std::uint32_t chunks_max = 1U << 24U;  ///< in a whole job: about 20 MB of state
 

@@ -51,11 +51,15 @@ void JobState::detach(AttemptId attempt) {
 }
 
 void JobState::hold(ChunkRef ref, FailureCause cause) {
+  give_back(ref);
+  ++progress_.stages[ref.stage].retries[cause];
+}
+
+void JobState::give_back(ChunkRef ref) {
   move(ref, Phase::running, Phase::held);
   StageProgress& counts = progress_.stages[ref.stage];
   --counts.running;
   ++counts.pending;
-  ++counts.retries[cause];
 }
 
 void JobState::finish(ChunkRef ref, AttemptId attempt, std::vector<Action>& actions) {

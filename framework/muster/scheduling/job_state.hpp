@@ -20,7 +20,7 @@ namespace muster::scheduling {
 ///
 ///   waiting --edge satisfied--> ready --start--> running --finish--> done
 ///                                 ^                |  ^
-///                              release            hold start
+///                              release   hold/give_back  start
 ///                                 |                v  |
 ///                                 +------------- held
 ///
@@ -53,6 +53,7 @@ class JobState {
   /// unless the job ends first.
   void detach(AttemptId attempt);
   void hold(ChunkRef ref, FailureCause cause);
+  void give_back(ChunkRef ref);  ///< as hold(), but the attempt was never entered
   void finish(ChunkRef ref, AttemptId attempt, std::vector<Action>& actions);
 
   /// Ends the job: all state of its chunks is dropped, the counts stay.

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <utility>
 
 #include <muster/base/assert.hpp>
@@ -5,32 +6,40 @@
 
 namespace muster::scheduling {
 
-Scheduler::Scheduler(SchedulerOptions options) : policy_(options.back_off, options.seed) {}
+Scheduler::Scheduler(SchedulerOptions options)
+    : policy_(options.back_off, options.seed), workers_(options.lease) {}
 
 void Scheduler::handle(TimePoint now, const Event& event, std::vector<Action>& actions) {
   std::visit([&](const auto& e) { on(now, e, actions); }, event);
-  dispatch(actions);
+  settle(actions);
 }
 
 void Scheduler::expire(TimePoint now, std::vector<Action>& actions) {
+  for (const WorkerId worker : workers_.expired(now)) {
+    actions.push_back(WorkerExpired{worker});
+    lose(now, *workers_.leave(worker), actions);
+  }
   while (!deadlines_.empty() && deadlines_.begin()->at <= now) {
     const QueuedChunk due = deadlines_.begin()->chunk;
     deadlines_.erase(deadlines_.begin());
-    JobState& job = jobs_.at(due.job);
-    job.failure(due.ref).deadline.reset();
+    Job& job = jobs_.at(due.job);
+    job.state.failure(due.ref).deadline.reset();
     requeue(job, due.ref);
   }
-  dispatch(actions);
+  settle(actions);
 }
 
 std::optional<TimePoint> Scheduler::next_deadline() const {
-  if (deadlines_.empty()) return std::nullopt;
-  return deadlines_.begin()->at;
+  std::optional<TimePoint> next = workers_.next_expiry();
+  if (!deadlines_.empty() && (!next || deadlines_.begin()->at < *next)) {
+    next = deadlines_.begin()->at;
+  }
+  return next;
 }
 
 const JobProgress* Scheduler::find_job(JobId job) const {
   const auto entry = jobs_.find(job);
-  return entry == jobs_.end() ? nullptr : &entry->second.progress();
+  return entry == jobs_.end() ? nullptr : &entry->second.state.progress();
 }
 
 void Scheduler::on(TimePoint, const JobSubmitted& event, std::vector<Action>& actions) {
@@ -41,37 +50,60 @@ void Scheduler::on(TimePoint, const JobSubmitted& event, std::vector<Action>& ac
     return;
   }
   const std::uint64_t order = jobs_.size();
-  JobState& job = jobs_.try_emplace(event.job, event.job, order, event.spec).first->second;
-  job.open(actions);
+  Job& job = jobs_.emplace(event.job, Job{JobState(event.job, order, event.spec), event.rank})
+                 .first->second;
+  job.state.open(actions);
   end_if_done(job, actions);
   update_ready(job);
 }
 
-void Scheduler::on(TimePoint, const WorkerJoined& event, std::vector<Action>&) {
-  if (!workers_.join(event.worker, event.slots)) ++counters_.ignored_events;
+void Scheduler::on(TimePoint now, const WorkerJoined& event, std::vector<Action>&) {
+  if (!workers_.join(event.worker, event.slots, event.ahead, now)) ++counters_.ignored_events;
+}
+
+void Scheduler::on(TimePoint now, const WorkerHeard& event, std::vector<Action>&) {
+  if (!workers_.hear(event.worker, now)) ++counters_.ignored_events;
+}
+
+void Scheduler::on(TimePoint, const WorkerDraining& event, std::vector<Action>&) {
+  if (!workers_.drain(event.worker)) ++counters_.ignored_events;
+}
+
+void Scheduler::on(TimePoint, const WorkerPaused& event, std::vector<Action>&) {
+  if (!workers_.pause(event.worker, true)) ++counters_.ignored_events;
+}
+
+void Scheduler::on(TimePoint, const WorkerResumed& event, std::vector<Action>&) {
+  if (!workers_.pause(event.worker, false)) ++counters_.ignored_events;
+}
+
+void Scheduler::on(TimePoint now, const WorkerLost& event, std::vector<Action>& actions) {
+  if (const auto left = workers_.leave(event.worker)) {
+    lose(now, *left, actions);
+  } else {
+    ++counters_.ignored_events;
+  }
 }
 
 /// All its attempts are taken off before the first is charged: a charge may end the job, and what
 /// ran on this worker must not be cancelled there then.
-void Scheduler::on(TimePoint now, const WorkerLost& event, std::vector<Action>& actions) {
-  const std::optional<std::set<AttemptId>> lost = workers_.leave(event.worker);
-  if (!lost) {
-    ++counters_.ignored_events;
-    return;
-  }
-  std::vector<Attempt> ended;
-  ended.reserve(lost->size());
-  for (const AttemptId id : *lost) ended.push_back(remove_attempt(attempts_.find(id)));
-  for (const Attempt& attempt : ended) {
-    if (!jobs_.at(attempt.job).ended()) charge(now, attempt, FailureCause::worker_lost, actions);
+void Scheduler::lose(TimePoint now, const WorkerTable::Left& left, std::vector<Action>& actions) {
+  std::vector<Attempt> running;
+  std::vector<Attempt> waiting;
+  for (const AttemptId id : left.running) running.push_back(remove_attempt(attempts_.find(id)));
+  for (const AttemptId id : left.waiting) waiting.push_back(remove_attempt(attempts_.find(id)));
+  for (const Attempt& attempt : waiting) give_back(attempt);
+  for (const Attempt& attempt : running) {
+    if (!attempt.cancelled && !jobs_.at(attempt.job).state.ended())
+      charge(now, attempt, FailureCause::worker_lost, actions);
   }
 }
 
 void Scheduler::on(TimePoint, const AttemptSucceeded& event, std::vector<Action>& actions) {
   const std::optional<Attempt> attempt = take_result(event.attempt);
   if (!attempt) return;
-  JobState& job = jobs_.at(attempt->job);
-  job.finish(attempt->ref, event.attempt, actions);
+  Job& job = jobs_.at(attempt->job);
+  job.state.finish(attempt->ref, event.attempt, actions);
   end_if_done(job, actions);
   update_ready(job);
 }
@@ -81,9 +113,14 @@ void Scheduler::on(TimePoint now, const AttemptFailed& event, std::vector<Action
   if (attempt) charge(now, *attempt, event.cause, actions);
 }
 
+void Scheduler::on(TimePoint, const AttemptReturned& event, std::vector<Action>&) {
+  const std::optional<Attempt> attempt = take_result(event.attempt);
+  if (attempt) give_back(*attempt);
+}
+
 void Scheduler::on(TimePoint, const JobCancelled& event, std::vector<Action>& actions) {
   const auto entry = jobs_.find(event.job);
-  if (entry == jobs_.end() || entry->second.ended()) {
+  if (entry == jobs_.end() || entry->second.state.ended()) {
     ++counters_.ignored_events;
     return;
   }
@@ -107,85 +144,109 @@ std::optional<Scheduler::Attempt> Scheduler::take_result(AttemptId id) {
 Scheduler::Attempt Scheduler::remove_attempt(AttemptMap::iterator entry) {
   MUSTER_ASSERT(entry != attempts_.end());
   const Attempt attempt = entry->second;
-  if (!attempt.cancelled) jobs_.at(attempt.job).detach(entry->first);
+  if (!attempt.cancelled) jobs_.at(attempt.job).state.detach(entry->first);
   if (attempt.alone) alone_running_ = false;
+  if (attempt.recalled) --recalls_;
   attempts_.erase(entry);
   return attempt;
 }
 
 void Scheduler::charge(TimePoint now, const Attempt& attempt, FailureCause cause,
                        std::vector<Action>& actions) {
-  JobState& job = jobs_.at(attempt.job);
+  Job& job = jobs_.at(attempt.job);
   const ChunkRef ref = attempt.ref;
-  FailureRecord& record = job.failure(ref);
+  FailureRecord& record = job.state.failure(ref);
   record.last_worker = attempt.worker;
-  const auto delay = policy_.charge(record, cause, job.budgets(ref.stage));
+  const auto delay = policy_.charge(record, cause, job.state.budgets(ref.stage));
   if (!delay) {
     const JobFailure failure{ref.stage, ref.chunk, record.failures, cause};
-    end_job(job, {job.id(), Outcome::failed, failure}, actions);
+    end_job(job, {attempt.job, Outcome::failed, failure}, actions);
     return;
   }
-  job.hold(ref, cause);
+  job.state.hold(ref, cause);
   if (*delay == Duration::zero()) {
     requeue(job, ref);
     return;
   }
   record.deadline = now + *delay;
-  deadlines_.insert({*record.deadline, {job.order(), job.id(), ref}});
+  deadlines_.insert({*record.deadline, {job.state.order(), attempt.job, ref}});
+  update_ready(job);
+}
+
+/// It never ran, so nothing is held against its chunk.
+void Scheduler::give_back(const Attempt& attempt) {
+  if (attempt.cancelled) return;
+  Job& job = jobs_.at(attempt.job);
+  job.state.give_back(attempt.ref);
+  requeue(job, attempt.ref);
 }
 
 /// A held chunk may run again.
-void Scheduler::requeue(JobState& job, ChunkRef ref) {
-  if (is_quarantined(job.failure(ref))) {
-    quarantine_.insert({job.order(), job.id(), ref});
+void Scheduler::requeue(Job& job, ChunkRef ref) {
+  const FailureRecord* const record = job.state.find_failure(ref);
+  if (record != nullptr && is_quarantined(*record)) {
+    quarantine_.insert({job.state.order(), job.state.id(), ref});
   } else {
-    job.release(ref);
-    update_ready(job);
+    job.state.release(ref);
   }
+  update_ready(job);
 }
 
-void Scheduler::end_if_done(JobState& job, std::vector<Action>& actions) {
-  if (job.all_done()) end_job(job, {job.id(), Outcome::succeeded}, actions);
+void Scheduler::end_if_done(Job& job, std::vector<Action>& actions) {
+  if (job.state.all_done()) end_job(job, {job.state.id(), Outcome::succeeded}, actions);
 }
 
-void Scheduler::end_job(JobState& job, const JobFinished& finished, std::vector<Action>& actions) {
-  for (const AttemptId id : job.attempts()) {
+void Scheduler::end_job(Job& job, const JobFinished& finished, std::vector<Action>& actions) {
+  JobState& state = job.state;
+  for (const AttemptId id : state.attempts()) {
     Attempt& attempt = attempts_.at(id);
     attempt.cancelled = true;
+    workers_.mark(attempt.worker, id);
     actions.push_back(CancelAttempt{id, attempt.worker});
   }
-  for (const auto& [ref, record] : job.failures()) {
-    const QueuedChunk chunk{job.order(), job.id(), ref};
+  for (const auto& [ref, record] : state.failures()) {
+    const QueuedChunk chunk{state.order(), state.id(), ref};
     quarantine_.erase(chunk);
     if (record.deadline) deadlines_.erase({*record.deadline, chunk});
   }
-  job.end(finished.outcome);
+  state.end(finished.outcome);
   update_ready(job);
   actions.push_back(finished);
 }
 
-void Scheduler::update_ready(const JobState& job) {
-  if (job.first_ready()) {
-    ready_jobs_.insert({job.order(), job.id()});
-  } else {
-    ready_jobs_.erase({job.order(), job.id()});
-  }
+Scheduler::Turn Scheduler::turn_of(const Job& job) {
+  constexpr std::uint64_t scale = std::uint64_t{1} << 32U;  // above every weight
+  const std::uint64_t share =
+      job.state.attempts().size() * scale / std::max<std::uint64_t>(1, job.rank.weight);
+  return {-std::int64_t{job.rank.priority}, share, job.state.order(), job.state.id()};
+}
+
+/// To be called whenever a job has more or fewer ready chunks, or attempts.
+void Scheduler::update_ready(Job& job) {
+  if (job.turn) ready_jobs_.erase(*std::exchange(job.turn, std::nullopt));
+  if (job.state.first_ready()) ready_jobs_.insert(*(job.turn = turn_of(job)));
 }
 
 std::optional<Scheduler::QueuedChunk> Scheduler::next_chunk() const {
-  std::optional<QueuedChunk> next;
+  std::optional<Choice> next;
   if (!ready_jobs_.empty()) {
-    const auto [order, job] = *ready_jobs_.begin();
-    next = QueuedChunk{order, job, *jobs_.at(job).first_ready()};
+    const Turn& turn = *ready_jobs_.begin();
+    next = Choice{turn, {turn.order, turn.job, *jobs_.at(turn.job).state.first_ready()}};
   }
-  const bool turn = !quarantine_.empty() && !alone_running_;
-  if (turn && (!next || *quarantine_.begin() < *next)) next = *quarantine_.begin();
-  return next;
+  if (!quarantine_.empty() && !alone_running_) {
+    const QueuedChunk& first = *quarantine_.begin();
+    const Turn turn = turn_of(jobs_.at(first.job));
+    const bool is_next =
+        !next || turn < next->turn || (turn == next->turn && first.ref < next->chunk.ref);
+    if (is_next) return first;
+  }
+  if (!next) return std::nullopt;
+  return next->chunk;
 }
 
 void Scheduler::start(const QueuedChunk& next, std::vector<Action>& actions) {
-  JobState& job = jobs_.at(next.job);
-  const FailureRecord* record = job.find_failure(next.ref);
+  Job& job = jobs_.at(next.job);
+  const FailureRecord* record = job.state.find_failure(next.ref);
   const bool alone = record != nullptr && is_quarantined(*record);
   const auto avoid = record != nullptr ? std::optional(record->last_worker) : std::nullopt;
   const WorkerId worker = *workers_.pick(avoid);
@@ -196,19 +257,45 @@ void Scheduler::start(const QueuedChunk& next, std::vector<Action>& actions) {
     alone_running_ = true;
     quarantine_.erase(next);
   }
-  job.start(next.ref, id);
+  job.state.start(next.ref, id);
   update_ready(job);
   workers_.occupy(worker, id);
-  attempts_.emplace(id, Attempt{next.job, next.ref, worker, alone, false});
+  if (alone) workers_.mark(worker, id);  // its turn has come: it does not give that back
+  attempts_.emplace(id, Attempt{next.job, next.ref, worker, alone});
   actions.push_back(StartAttempt{id, next.job, next.ref.stage, next.ref.chunk, worker,
                                  record != nullptr ? record->failures + 1 : 1, alone});
 }
 
+/// What follows from every event: who has left, who gets what.
+void Scheduler::settle(std::vector<Action>& actions) {
+  while (!workers_.drained().empty()) {
+    const WorkerId worker = *workers_.drained().begin();
+    workers_.leave(worker);
+    actions.push_back(WorkerReleased{worker});
+  }
+  dispatch(actions);
+}
+
 void Scheduler::dispatch(std::vector<Action>& actions) {
-  while (workers_.any_free()) {
+  while (workers_.any_room()) {
     const std::optional<QueuedChunk> next = next_chunk();
-    if (!next) return;
+    if (!next) {
+      recall(actions);
+      return;
+    }
     start(*next, actions);
+  }
+}
+
+void Scheduler::recall(std::vector<Action>& actions) {
+  while (recalls_ < workers_.free_slots()) {
+    const auto found = workers_.recallable();
+    if (!found) return;
+    const auto [worker, id] = *found;
+    workers_.mark(worker, id);
+    attempts_.at(id).recalled = true;
+    ++recalls_;
+    actions.push_back(RecallAttempt{id, worker});
   }
 }
 

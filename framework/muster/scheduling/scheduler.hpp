@@ -21,6 +21,8 @@ namespace muster::scheduling {
 struct SchedulerOptions {
   std::uint64_t seed = 0;  ///< of the jitter; the same seed and events give the same actions
   BackOff back_off = {};
+  /// How long a worker is believed in after a sign of life. None: until it is reported as lost.
+  std::optional<Duration> lease = std::nullopt;
 };
 
 /// Decides everything about chunks: which runs where and when, what is retried, what is committed.
@@ -34,9 +36,13 @@ struct SchedulerOptions {
 /// so a simulator can take their place and run every rule below with thousands of virtual workers.
 ///
 /// Rules
-///  - Order. Free slots are given out by job (as submitted), stage, chunk; to the worker with the
-///    most free slots, then the lowest id. A retry goes to another worker than the one that failed
-///    it, if any other has room. No slot stays free while a chunk is ready.
+///  - Order. Room is given to the job of the highest priority; among equals to the one with the
+///    fewest attempts for its weight, then to the one submitted first; in it by stage, then chunk.
+///    It is that of the worker with the most free slots, then the lowest id; a worker may hold more
+///    than it has slots, to have the next one at hand. A retry goes to another worker than the one
+///    that failed it, if any other has room. No room stays while a chunk is ready.
+///  - Balance. While slots are free and no chunk is ready, as many attempts that wait at other
+///    workers are recalled; each once.
 ///  - Results. AttemptSucceeded of a running attempt is answered by ChunkFinished, the only commit
 ///    grant. What is reported of unknown, ended or cancelled attempts is counted as stale.
 ///    Rationale: a chunk has at most one running attempt and leaves that state once, so the grant
@@ -47,7 +53,11 @@ struct SchedulerOptions {
 ///    Others overtake it while it waits for its turn.
 ///  - Slots. A cancelled attempt holds its slot until its end is reported or its worker is lost.
 ///    Rationale: its process still uses the memory and CPU that the slot stands for.
-///  - A worker that is lost takes its slots with it; its attempts fail with worker_lost.
+///  - Workers. One that is lost, or whose lease is over, takes its slots with it. It runs attempts
+///  in
+///    the order in which it got them: as many as it has slots fail with worker_lost, those behind
+///    them go back uncharged. One that drains gets nothing more, and is released when it has
+///    nothing left; one that is paused gets nothing until it is resumed.
 ///  - End. A job ends once. If it fails or is cancelled, its attempts are cancelled first and
 ///    nothing is started or committed for it any more.
 ///
@@ -83,11 +93,12 @@ class Scheduler {
     WorkerId worker;
     bool alone = false;
     bool cancelled = false;
+    bool recalled = false;
   };
 
   using AttemptMap = std::map<AttemptId, Attempt>;
 
-  /// A chunk with its place in the queue. Fair sharing would change what `order` is, no more.
+  /// A chunk that waits for something, in the order of submission.
   struct QueuedChunk {
     std::uint64_t order = 0;
     JobId job;
@@ -103,42 +114,67 @@ class Scheduler {
     friend auto operator<=>(const Deadline&, const Deadline&) = default;
   };
 
-  struct QueuedJob {
+  /// A job's place among those that want room: the least comes first.
+  struct Turn {
+    std::int64_t priority = 0;  ///< negated
+    std::uint64_t share = 0;    ///< attempts for the weight
     std::uint64_t order = 0;
     JobId job;
 
-    friend auto operator<=>(const QueuedJob&, const QueuedJob&) = default;
+    friend auto operator<=>(const Turn&, const Turn&) = default;
+  };
+
+  struct Job {
+    JobState state;
+    JobRank rank;
+    std::optional<Turn> turn = {};  ///< as it stands in ready_jobs_
+  };
+
+  struct Choice {
+    Turn turn;
+    QueuedChunk chunk;
   };
 
   void on(TimePoint now, const JobSubmitted& event, std::vector<Action>& actions);
   void on(TimePoint now, const WorkerJoined& event, std::vector<Action>& actions);
+  void on(TimePoint now, const WorkerHeard& event, std::vector<Action>& actions);
+  void on(TimePoint now, const WorkerDraining& event, std::vector<Action>& actions);
+  void on(TimePoint now, const WorkerPaused& event, std::vector<Action>& actions);
+  void on(TimePoint now, const WorkerResumed& event, std::vector<Action>& actions);
   void on(TimePoint now, const WorkerLost& event, std::vector<Action>& actions);
   void on(TimePoint now, const AttemptSucceeded& event, std::vector<Action>& actions);
   void on(TimePoint now, const AttemptFailed& event, std::vector<Action>& actions);
+  void on(TimePoint now, const AttemptReturned& event, std::vector<Action>& actions);
   void on(TimePoint now, const JobCancelled& event, std::vector<Action>& actions);
 
+  void lose(TimePoint now, const WorkerTable::Left& left, std::vector<Action>& actions);
+  void settle(std::vector<Action>& actions);
   std::optional<Attempt> take_result(AttemptId id);
   Attempt remove_attempt(AttemptMap::iterator entry);
   void charge(TimePoint now, const Attempt& attempt, FailureCause cause,
               std::vector<Action>& actions);
-  void requeue(JobState& job, ChunkRef ref);
-  void end_if_done(JobState& job, std::vector<Action>& actions);
-  void end_job(JobState& job, const JobFinished& finished, std::vector<Action>& actions);
+  void give_back(const Attempt& attempt);
+  void requeue(Job& job, ChunkRef ref);
+  void end_if_done(Job& job, std::vector<Action>& actions);
+  void end_job(Job& job, const JobFinished& finished, std::vector<Action>& actions);
 
-  void update_ready(const JobState& job);
+  static Turn turn_of(const Job& job);
+  void update_ready(Job& job);
   std::optional<QueuedChunk> next_chunk() const;
   void start(const QueuedChunk& next, std::vector<Action>& actions);
   void dispatch(std::vector<Action>& actions);
+  void recall(std::vector<Action>& actions);
 
   RetryPolicy policy_;
   WorkerTable workers_;
-  std::map<JobId, JobState> jobs_;
+  std::map<JobId, Job> jobs_;
   AttemptMap attempts_;  ///< what occupies a slot, cancelled ones included
 
-  std::set<QueuedJob> ready_jobs_;    ///< those with a ready chunk
+  std::set<Turn> ready_jobs_;         ///< those with a ready chunk
   std::set<QueuedChunk> quarantine_;  ///< held chunks that wait for their turn to run alone
   std::set<Deadline> deadlines_;      ///< held chunks that wait for their back-off
   bool alone_running_ = false;
+  std::uint64_t recalls_ = 0;  ///< attempts that were recalled and have not ended
   Counters counters_;
 };
 

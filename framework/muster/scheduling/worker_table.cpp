@@ -1,53 +1,135 @@
+#include <algorithm>
 #include <iterator>
-#include <utility>
 
 #include <muster/base/assert.hpp>
 #include <muster/scheduling/worker_table.hpp>
 
 namespace muster::scheduling {
 
-bool WorkerTable::join(WorkerId worker, std::uint32_t slots) {
-  const auto [entry, added] = workers_.try_emplace(worker);
-  if (added) set_free(worker, entry->second, slots);
-  return added;
+bool WorkerTable::join(WorkerId id, std::uint32_t slots, std::uint32_t ahead, TimePoint now) {
+  const auto [entry, added] = workers_.try_emplace(id);
+  if (!added) return false;
+  Worker& worker = entry->second;
+  worker.slots = slots;
+  worker.ahead = ahead;
+  if (lease_) leases_.emplace(worker.expires = now + *lease_, id);
+  put_in(id, worker);
+  return true;
 }
 
-std::optional<std::set<AttemptId>> WorkerTable::leave(WorkerId worker) {
-  const auto entry = workers_.find(worker);
+bool WorkerTable::drain(WorkerId id) {
+  Worker* const worker = find(id);
+  if (worker == nullptr || worker->draining) return false;
+  take_out(id, *worker);
+  worker->draining = true;
+  put_in(id, *worker);
+  return true;
+}
+
+bool WorkerTable::pause(WorkerId id, bool paused) {
+  Worker* const worker = find(id);
+  if (worker == nullptr || worker->paused == paused) return false;
+  take_out(id, *worker);
+  worker->paused = paused;
+  put_in(id, *worker);
+  return true;
+}
+
+bool WorkerTable::hear(WorkerId id, TimePoint now) {
+  Worker* const worker = find(id);
+  if (worker == nullptr) return false;
+  if (!lease_) return true;
+  leases_.erase({worker->expires, id});
+  leases_.emplace(worker->expires = now + *lease_, id);
+  return true;
+}
+
+std::optional<WorkerTable::Left> WorkerTable::leave(WorkerId id) {
+  const auto entry = workers_.find(id);
   if (entry == workers_.end()) return std::nullopt;
-  set_free(worker, entry->second, 0);
-  std::set<AttemptId> attempts = std::move(entry->second.attempts);
+  const Worker& worker = entry->second;
+  take_out(id, worker);
+  if (lease_) leases_.erase({worker.expires, id});
+  Left left;
+  for (const AttemptId attempt : worker.attempts) {
+    (left.running.size() < worker.slots ? left.running : left.waiting).push_back(attempt);
+  }
   workers_.erase(entry);
-  return attempts;
+  return left;
 }
 
 std::optional<WorkerId> WorkerTable::pick(std::optional<WorkerId> avoid) const {
-  if (free_.empty()) return std::nullopt;
-  auto choice = free_.begin();
-  if (choice->worker == avoid && free_.size() > 1) choice = std::next(choice);
+  if (open_.empty()) return std::nullopt;
+  auto choice = open_.begin();
+  if (choice->worker == avoid && open_.size() > 1) choice = std::next(choice);
   return choice->worker;
 }
 
-void WorkerTable::occupy(WorkerId worker, AttemptId attempt) {
-  Worker& entry = workers_.at(worker);
-  MUSTER_ASSERT(entry.free > 0);
-  const bool added = entry.attempts.insert(attempt).second;
+void WorkerTable::occupy(WorkerId id, AttemptId attempt) {
+  Worker& worker = workers_.at(id);
+  MUSTER_ASSERT(worker.has_room());
+  take_out(id, worker);
+  const bool added = worker.attempts.insert(attempt).second;
   MUSTER_ASSERT(added);
-  set_free(worker, entry, entry.free - 1);
+  worker.steady.insert(attempt);
+  put_in(id, worker);
 }
 
-void WorkerTable::vacate(WorkerId worker, AttemptId attempt) {
-  Worker& entry = workers_.at(worker);
-  const std::size_t removed = entry.attempts.erase(attempt);
+void WorkerTable::vacate(WorkerId id, AttemptId attempt) {
+  Worker& worker = workers_.at(id);
+  take_out(id, worker);
+  const std::size_t removed = worker.attempts.erase(attempt);
   MUSTER_ASSERT(removed == 1);
-  set_free(worker, entry, entry.free + 1);
+  worker.steady.erase(attempt);
+  put_in(id, worker);
 }
 
-void WorkerTable::set_free(WorkerId id, Worker& worker, std::uint32_t free) {
-  if (worker.free > 0) free_.erase({worker.free, id});
-  if (free > 0) free_.insert({free, id});
-  free_slots_ = free_slots_ - worker.free + free;
-  worker.free = free;
+void WorkerTable::mark(WorkerId id, AttemptId attempt) {
+  Worker& worker = workers_.at(id);
+  take_out(id, worker);
+  worker.steady.erase(attempt);
+  put_in(id, worker);
+}
+
+std::optional<std::pair<WorkerId, AttemptId>> WorkerTable::recallable() const {
+  if (overfull_.empty()) return std::nullopt;
+  const WorkerId worker = overfull_.begin()->worker;
+  return std::pair(worker, *workers_.at(worker).steady.rbegin());
+}
+
+std::vector<WorkerId> WorkerTable::expired(TimePoint now) const {
+  std::vector<WorkerId> out;
+  for (const auto& [at, worker] : leases_) {
+    if (at > now) break;
+    out.push_back(worker);
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+std::optional<TimePoint> WorkerTable::next_expiry() const {
+  if (leases_.empty()) return std::nullopt;
+  return leases_.begin()->first;
+}
+
+WorkerTable::Worker* WorkerTable::find(WorkerId id) {
+  const auto entry = workers_.find(id);
+  return entry == workers_.end() ? nullptr : &entry->second;
+}
+
+/// Out of all sets, before what they go by changes.
+void WorkerTable::take_out(WorkerId id, const Worker& worker) {
+  if (worker.has_room()) open_.erase({worker.free(), id});
+  if (worker.surplus() > 0) overfull_.erase({worker.surplus(), id});
+  if (worker.draining && worker.attempts.empty()) drained_.erase(id);
+  free_slots_ -= worker.free_slots();
+}
+
+void WorkerTable::put_in(WorkerId id, const Worker& worker) {
+  if (worker.has_room()) open_.insert({worker.free(), id});
+  if (worker.surplus() > 0) overfull_.insert({worker.surplus(), id});
+  if (worker.draining && worker.attempts.empty()) drained_.insert(id);
+  free_slots_ += worker.free_slots();
 }
 
 }  // namespace muster::scheduling

@@ -5,53 +5,103 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <utility>
+#include <vector>
 
+#include <muster/base/clock.hpp>
 #include <muster/base/ids.hpp>
 
 namespace muster::scheduling {
 
-/// The workers, what occupies their slots, and who has room. Not thread-safe.
+/// The workers, what they have, who has room, and whose lease is over. Not thread-safe.
 ///
-/// Rationale: the free workers stand in a set ordered by (most free slots, lowest id), so that
-/// picking one costs O(log workers) however many there are, and the load spreads by itself.
+/// Rationale: the workers with room stand in a set ordered by (most free slots, lowest id), so that
+/// picking one costs O(log workers) however many there are, and the load spreads by itself. So do
+/// those that have more than they can run at a time, and those that may expire.
 class WorkerTable {
  public:
-  /// False, and nothing changes, if the worker is known already.
-  bool join(WorkerId worker, std::uint32_t slots);
+  /// What a worker that is gone had.
+  struct Left {
+    std::vector<AttemptId> running;  ///< as many as it has slots: the oldest
+    std::vector<AttemptId> waiting;
+  };
 
-  /// Removes the worker and returns the attempts that occupied it; empty if it is unknown.
-  std::optional<std::set<AttemptId>> leave(WorkerId worker);
+  /// `lease`: how long a worker is believed in without a sign of life; none: for ever.
+  explicit WorkerTable(std::optional<Duration> lease = std::nullopt) : lease_(lease) {}
 
-  /// The worker for the next attempt: any but `avoid` if there is a choice. Empty if none is free.
+  // All of these: false, or empty, and nothing changes, if the worker is unknown; of join() if it
+  // is known already, of the next two if it was so before.
+  bool join(WorkerId worker, std::uint32_t slots, std::uint32_t ahead = 0, TimePoint now = {});
+  bool drain(WorkerId worker);
+  bool pause(WorkerId worker, bool paused);
+  bool hear(WorkerId worker, TimePoint now);
+  std::optional<Left> leave(WorkerId worker);
+
+  /// The worker for the next attempt: any but `avoid` if there is a choice. Empty if none has room.
   std::optional<WorkerId> pick(std::optional<WorkerId> avoid) const;
 
-  void occupy(WorkerId worker, AttemptId attempt);  ///< the worker must have a free slot
-  void vacate(WorkerId worker, AttemptId attempt);  ///< the attempt must occupy it
+  void occupy(WorkerId worker, AttemptId attempt);  ///< the worker must have room
+  void vacate(WorkerId worker, AttemptId attempt);  ///< it must be there
+  void mark(WorkerId worker, AttemptId attempt);    ///< it is not to be recalled any more
 
-  bool any_free() const { return !free_.empty(); }
-  std::uint64_t free_slots() const { return free_slots_; }
+  /// An attempt that waits at a worker which has more than it can run: of the worker with the most
+  /// such the newest one.
+  std::optional<std::pair<WorkerId, AttemptId>> recallable() const;
+
+  bool any_room() const { return !open_.empty(); }
+  std::uint64_t free_slots() const { return free_slots_; }  ///< of workers that take attempts
   std::size_t size() const { return workers_.size(); }
+
+  /// Those that drain and have nothing left, by id; whoever asks makes them leave.
+  const std::set<WorkerId>& drained() const { return drained_; }
+
+  std::vector<WorkerId> expired(TimePoint now) const;  ///< by id
+  std::optional<TimePoint> next_expiry() const;
 
  private:
   struct Worker {
-    std::uint32_t free = 0;
+    std::uint32_t slots = 0;
+    std::uint32_t ahead = 0;
+    bool draining = false;
+    bool paused = false;
+    TimePoint expires;
     std::set<AttemptId> attempts;
+    std::set<AttemptId> steady;  ///< those that could be recalled
+
+    std::int64_t free() const {
+      return std::int64_t{slots} - static_cast<std::int64_t>(attempts.size());
+    }
+    bool has_room() const { return !draining && !paused && free() + std::int64_t{ahead} > 0; }
+    std::uint64_t free_slots() const {
+      return has_room() && free() > 0 ? static_cast<std::uint64_t>(free()) : 0;
+    }
+    /// How many of those that wait could be recalled.
+    std::int64_t surplus() const {
+      return static_cast<std::int64_t>(steady.size()) - std::int64_t{slots};
+    }
   };
 
-  struct FreeWorker {
-    std::uint32_t free;
+  struct Ranked {
+    std::int64_t rank;  ///< the highest first
     WorkerId worker;
 
-    friend std::strong_ordering operator<=>(const FreeWorker& a, const FreeWorker& b) {
-      if (a.free != b.free) return b.free <=> a.free;
+    friend std::strong_ordering operator<=>(const Ranked& a, const Ranked& b) {
+      if (a.rank != b.rank) return b.rank <=> a.rank;
       return a.worker <=> b.worker;
     }
   };
 
-  void set_free(WorkerId id, Worker& worker, std::uint32_t free);
+  using WorkerMap = std::map<WorkerId, Worker>;
+  Worker* find(WorkerId id);
+  void take_out(WorkerId id, const Worker& worker);
+  void put_in(WorkerId id, const Worker& worker);
 
-  std::map<WorkerId, Worker> workers_;
-  std::set<FreeWorker> free_;  ///< those with at least one free slot
+  std::optional<Duration> lease_;
+  WorkerMap workers_;
+  std::set<Ranked> open_;      ///< those with room, by free slots
+  std::set<Ranked> overfull_;  ///< those with a surplus, by that
+  std::set<WorkerId> drained_;
+  std::set<std::pair<TimePoint, WorkerId>> leases_;
   std::uint64_t free_slots_ = 0;
 };
 

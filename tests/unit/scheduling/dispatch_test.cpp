@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <map>
 
 #include <gtest/gtest.h>
@@ -42,16 +43,40 @@ TEST(Dispatch, load_is_balanced_over_workers) {
   EXPECT_EQ(driver.scheduler.free_slots(), 0U);
 }
 
-TEST(Dispatch, jobs_are_served_in_order_of_submission_not_of_id) {
+std::vector<std::uint64_t> jobs(const std::vector<StartAttempt>& starts) {
+  std::vector<std::uint64_t> found;
+  for (const StartAttempt& start : starts) found.push_back(start.job.value);
+  return found;
+}
+
+TEST(Dispatch, jobs_share_and_the_first_submitted_comes_first) {
   Driver driver;
-  driver.submit(9, {stage(2)});
-  driver.submit(4, {stage(2)});
-  driver.join(1, 3);
-  const auto starts = driver.all<StartAttempt>();
-  ASSERT_EQ(starts.size(), 3U);
-  EXPECT_EQ(starts[0].job, JobId{9});
-  EXPECT_EQ(starts[1].job, JobId{9});
-  EXPECT_EQ(starts[2].job, JobId{4});
+  driver.submit(9, {stage(3)});
+  driver.submit(4, {stage(3)});
+  driver.join(1, 4);
+  EXPECT_EQ(jobs(driver.all<StartAttempt>()), (std::vector<std::uint64_t>{9, 4, 9, 4}));
+}
+
+TEST(Dispatch, jobs_share_by_their_weights) {
+  Driver driver;
+  driver.send(JobSubmitted{JobId{1}, {stage(100)}, {.weight = 3}});
+  driver.send(JobSubmitted{JobId{2}, {stage(100)}, {.weight = 1}});
+  driver.join(1, 40);
+  const auto starts = jobs(driver.all<StartAttempt>());
+  EXPECT_EQ(std::count(starts.begin(), starts.end(), 1U), 30);
+  EXPECT_EQ(std::count(starts.begin(), starts.end(), 2U), 10);
+  for (int i = 0; i < 4; ++i) driver.send(AttemptSucceeded{driver.all<StartAttempt>()[0].attempt});
+  EXPECT_EQ(driver.last_start().job, JobId{1}) << "whose share was given back";
+}
+
+TEST(Dispatch, a_higher_priority_goes_first_always) {
+  Driver driver;
+  driver.submit(1, {stage(10)});
+  driver.join(1, 2);
+  driver.send(JobSubmitted{JobId{2}, {stage(3)}, {.priority = 5}});
+  driver.succeed_all();
+  EXPECT_EQ(jobs(driver.all<StartAttempt>()),
+            (std::vector<std::uint64_t>{1, 1, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1}));
 }
 
 TEST(Dispatch, barrier_waits_for_the_whole_stage) {

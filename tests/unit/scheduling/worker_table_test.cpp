@@ -1,3 +1,5 @@
+#include <chrono>
+
 #include <gtest/gtest.h>
 
 #include <muster/scheduling/worker_table.hpp>
@@ -35,11 +37,43 @@ TEST(WorkerTable, a_worker_that_leaves_takes_its_slots_and_names_its_attempts) {
   EXPECT_FALSE(table.join(WorkerId{1}, 9));
   table.occupy(WorkerId{1}, AttemptId{4});
   EXPECT_EQ(table.free_slots(), 1U);
-  EXPECT_EQ(table.leave(WorkerId{1}), std::set<AttemptId>{AttemptId{4}});
-  EXPECT_EQ(table.leave(WorkerId{1}), std::nullopt);
+  const auto left = table.leave(WorkerId{1});
+  ASSERT_TRUE(left.has_value());
+  EXPECT_EQ(left->running, std::vector<AttemptId>{AttemptId{4}});
+  EXPECT_TRUE(left->waiting.empty());
+  EXPECT_FALSE(table.leave(WorkerId{1}).has_value());
   EXPECT_EQ(table.free_slots(), 0U);
-  EXPECT_FALSE(table.any_free());
+  EXPECT_FALSE(table.any_room());
   EXPECT_TRUE(table.join(WorkerId{1}, 1));
+}
+
+TEST(WorkerTable, holds_more_than_its_slots_if_it_may) {
+  WorkerTable table;
+  table.join(WorkerId{1}, 1, 2);
+  for (std::uint64_t id = 1; id <= 3; ++id) table.occupy(WorkerId{1}, AttemptId{id});
+  EXPECT_FALSE(table.any_room());
+  EXPECT_EQ(table.free_slots(), 0U);
+  EXPECT_EQ(table.recallable(), std::pair(WorkerId{1}, AttemptId{3}));
+  table.mark(WorkerId{1}, AttemptId{3});
+  EXPECT_EQ(table.recallable(), std::pair(WorkerId{1}, AttemptId{2}));
+  table.mark(WorkerId{1}, AttemptId{2});
+  EXPECT_EQ(table.recallable(), std::nullopt) << "what runs stays";
+  const auto left = table.leave(WorkerId{1});
+  EXPECT_EQ(left->running, std::vector<AttemptId>{AttemptId{1}});
+  EXPECT_EQ(left->waiting, (std::vector{AttemptId{2}, AttemptId{3}}));
+}
+
+TEST(WorkerTable, a_lease_ends_unless_the_worker_is_heard) {
+  WorkerTable table(std::chrono::seconds(10));
+  const TimePoint start{std::chrono::seconds(100)};
+  table.join(WorkerId{1}, 1, 0, start);
+  table.join(WorkerId{2}, 1, 0, start);
+  EXPECT_EQ(table.next_expiry(), start + std::chrono::seconds(10));
+  EXPECT_TRUE(table.hear(WorkerId{1}, start + std::chrono::seconds(4)));
+  EXPECT_FALSE(table.hear(WorkerId{3}, start));
+  EXPECT_EQ(table.expired(start + std::chrono::seconds(10)), std::vector<WorkerId>{WorkerId{2}});
+  table.leave(WorkerId{2});
+  EXPECT_EQ(table.next_expiry(), start + std::chrono::seconds(14));
 }
 
 TEST(WorkerTable, a_worker_without_slots_is_never_picked) {

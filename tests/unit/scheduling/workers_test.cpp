@@ -1,0 +1,131 @@
+// What becomes of attempts when workers are silent, leave, pause, or have too much.
+#include <gtest/gtest.h>
+
+#include "driver.hpp"
+
+namespace muster::scheduling {
+namespace {
+
+const SchedulerOptions with_lease = {.seed = 1, .back_off = {}, .lease = seconds(10)};
+
+TEST(Lease, without_one_nothing_is_due) {
+  Driver driver;
+  driver.join(1, 1);
+  EXPECT_EQ(driver.scheduler.next_deadline(), std::nullopt);
+}
+
+TEST(Lease, its_end_is_the_loss_of_the_worker) {
+  Driver driver(with_lease);
+  driver.join(1, 2);
+  driver.submit(1, {stage(2)});
+  EXPECT_EQ(driver.scheduler.next_deadline(), driver.now + seconds(10));
+  driver.now += seconds(10);
+  EXPECT_EQ(driver.expire(), std::vector<Action>{WorkerExpired{WorkerId{1}}});
+  EXPECT_EQ(driver.scheduler.worker_count(), 0U);
+  EXPECT_TRUE(driver.send(AttemptSucceeded{AttemptId{1}}).empty()) << "too late";
+  EXPECT_EQ(driver.scheduler.counters().stale_results, 1U);
+  driver.join(1, 2);
+  EXPECT_EQ(driver.last_start().attempt_number, 2U);
+}
+
+TEST(Lease, every_sign_of_life_prolongs_it) {
+  Driver driver(with_lease);
+  driver.join(1, 1);
+  driver.now += seconds(9);
+  driver.send(WorkerHeard{WorkerId{1}});
+  driver.now += seconds(9);
+  EXPECT_TRUE(driver.expire().empty());
+  driver.send(WorkerHeard{WorkerId{2}});
+  EXPECT_EQ(driver.scheduler.counters().ignored_events, 1U) << "of nobody";
+  driver.now += seconds(1);
+  EXPECT_EQ(driver.expire(), std::vector<Action>{WorkerExpired{WorkerId{1}}});
+}
+
+TEST(Drain, the_worker_ends_what_it_has_and_is_released) {
+  Driver driver;
+  driver.join(1, 1);
+  driver.submit(1, {stage(3)});
+  EXPECT_TRUE(driver.send(WorkerDraining{WorkerId{1}}).empty());
+  EXPECT_EQ(driver.succeed_last(), (std::vector<Action>{ChunkFinished{JobId{1}, 0, 0, AttemptId{1}},
+                                                        WorkerReleased{WorkerId{1}}}));
+  EXPECT_EQ(driver.all<StartAttempt>().size(), 1U);
+  driver.join(1, 1);
+  EXPECT_EQ(driver.last_start().chunk, 1U) << "it has joined again";
+}
+
+TEST(Drain, an_idle_worker_is_released_at_once) {
+  Driver driver;
+  driver.join(1, 1);
+  EXPECT_EQ(driver.send(WorkerDraining{WorkerId{1}}),
+            std::vector<Action>{WorkerReleased{WorkerId{1}}});
+  driver.send(WorkerDraining{WorkerId{1}});
+  EXPECT_EQ(driver.scheduler.counters().ignored_events, 1U);
+}
+
+TEST(Pause, nothing_is_started_until_the_worker_is_resumed) {
+  Driver driver;
+  driver.join(1, 2);
+  driver.send(WorkerPaused{WorkerId{1}});
+  driver.submit(1, {stage(1)});
+  EXPECT_TRUE(driver.all<StartAttempt>().empty());
+  EXPECT_EQ(driver.scheduler.free_slots(), 0U);
+  driver.send(WorkerResumed{WorkerId{1}});
+  EXPECT_EQ(driver.all<StartAttempt>().size(), 1U);
+}
+
+TEST(Ahead, a_worker_gets_as_many_more_as_it_may_hold) {
+  Driver driver;
+  driver.send(WorkerJoined{WorkerId{1}, 2, 3});
+  driver.submit(1, {stage(9)});
+  EXPECT_EQ(driver.all<StartAttempt>().size(), 5U);
+}
+
+TEST(Ahead, free_slots_elsewhere_come_first) {
+  Driver driver;
+  driver.send(WorkerJoined{WorkerId{1}, 1, 3});
+  driver.send(WorkerJoined{WorkerId{2}, 2, 0});
+  driver.submit(1, {stage(4)});
+  std::vector<std::uint64_t> workers;
+  for (const auto& start : driver.all<StartAttempt>()) workers.push_back(start.worker.value);
+  EXPECT_EQ(workers, (std::vector<std::uint64_t>{2, 1, 2, 1}));
+}
+
+TEST(Ahead, only_what_ran_is_charged_when_the_worker_is_lost) {
+  Driver driver;
+  driver.send(WorkerJoined{WorkerId{1}, 1, 2});
+  driver.submit(1, {stage(3)});
+  driver.send(WorkerLost{WorkerId{1}});
+  EXPECT_EQ(driver.scheduler.find_job(JobId{1})->stages[0].retries[FailureCause::worker_lost], 1U);
+  driver.join(2, 3);
+  std::vector<std::uint32_t> numbers;
+  for (const auto& start : driver.all<StartAttempt>()) numbers.push_back(start.attempt_number);
+  EXPECT_EQ(numbers, (std::vector<std::uint32_t>{1, 1, 1, 2, 1, 1}));
+}
+
+TEST(Ahead, what_waits_is_recalled_for_a_free_slot_and_run_there) {
+  Driver driver;
+  driver.send(WorkerJoined{WorkerId{1}, 1, 3});
+  driver.submit(1, {stage(4)});
+  const auto actions = driver.send(WorkerJoined{WorkerId{2}, 2, 0});
+  EXPECT_EQ(actions, (std::vector<Action>{RecallAttempt{AttemptId{4}, WorkerId{1}},
+                                          RecallAttempt{AttemptId{3}, WorkerId{1}}}));
+  driver.send(AttemptReturned{AttemptId{4}});
+  EXPECT_EQ(driver.last_start().worker, WorkerId{2});
+  EXPECT_EQ(driver.last_start().chunk, 3U);
+  EXPECT_EQ(driver.last_start().attempt_number, 1U) << "nothing is held against it";
+  EXPECT_EQ(driver.send(AttemptSucceeded{AttemptId{3}}).front(),
+            (Action{ChunkFinished{JobId{1}, 0, 2, AttemptId{3}}}))
+      << "it had begun: as if it had not been asked";
+}
+
+TEST(Ahead, nothing_is_recalled_while_chunks_are_ready) {
+  Driver driver;
+  driver.send(WorkerJoined{WorkerId{1}, 1, 2});
+  driver.submit(1, {stage(5)});
+  driver.send(WorkerJoined{WorkerId{2}, 1, 0});
+  EXPECT_TRUE(driver.all<RecallAttempt>().empty());
+  EXPECT_EQ(driver.last_start().worker, WorkerId{2});
+}
+
+}  // namespace
+}  // namespace muster::scheduling
