@@ -41,7 +41,7 @@ void Auditor::on_event(const JobSubmitted& event) {
   job.rank = event.rank;
   job.order = order;
   for (const StageSpec& spec : event.spec)
-    job.stages.push_back({spec, std::vector<Chunk>(spec.chunk_count), 0, 0, false});
+    job.stages.push_back({spec, std::vector<Chunk>(spec.chunk_count), 0, 0, false, {}});
   for (std::uint32_t i = 0; i < job.stages.size(); ++i) recount_stage(job, i);
   if (event.spec.empty()) expected_ends_[event.job] = {event.job, Outcome::succeeded, {}};
 }
@@ -108,9 +108,7 @@ void Auditor::lose(WorkerId id) {
     if (ran) {
       running.push_back(*attempt);
     } else {
-      Job& job = jobs_.at(attempt->job);
-      job.stages[attempt->ref.stage].chunks[attempt->ref.chunk].running = false;
-      recount(job, attempt->ref);
+      recount(jobs_.at(attempt->job), attempt->ref);
       ++counts_.returned;
     }
   }
@@ -124,6 +122,7 @@ void Auditor::on_event(const AttemptSucceeded& event) {
   if (!attempt) return;
   expected_commit_ =
       ChunkFinished{attempt->job, attempt->ref.stage, attempt->ref.chunk, event.attempt};
+  jobs_.at(attempt->job).stages[attempt->ref.stage].took += now_ - attempt->started;
 }
 
 void Auditor::on_event(const AttemptFailed& event) {
@@ -133,9 +132,7 @@ void Auditor::on_event(const AttemptFailed& event) {
 void Auditor::on_event(const AttemptReturned& event) {
   const auto attempt = take_off(event.attempt, true);
   if (!attempt) return;
-  Job& job = jobs_.at(attempt->job);
-  job.stages[attempt->ref.stage].chunks[attempt->ref.chunk].running = false;
-  recount(job, attempt->ref);
+  recount(jobs_.at(attempt->job), attempt->ref);
   ++counts_.returned;
 }
 
@@ -174,18 +171,22 @@ std::optional<Auditor::Attempt> Auditor::take_off(AttemptId id, bool free_slot) 
   Job& job = jobs_.at(attempt.job);
   job.attempts.erase(id);
   if (!attempt.cancelled) {
-    --job.stages[attempt.ref.stage].running;
+    stop_running(attempt);
     return attempt;
   }
   ++stale_;
   return std::nullopt;
 }
 
+void Auditor::stop_running(const Attempt& attempt) {
+  Stage& stage = jobs_.at(attempt.job).stages[attempt.ref.stage];
+  if (--stage.chunks[attempt.ref.chunk].running == 0) --stage.running;
+}
+
 void Auditor::charge(const Attempt& attempt, FailureCause cause) {
   Job& job = jobs_.at(attempt.job);
   Stage& stage = job.stages[attempt.ref.stage];
   Chunk& chunk = stage.chunks[attempt.ref.chunk];
-  chunk.running = false;
   ++chunk.failures;
   ++failures_[cause];
   const std::uint32_t charged = ++chunk.charges[cause];
@@ -194,7 +195,7 @@ void Auditor::charge(const Attempt& attempt, FailureCause cause) {
     expected_ends_[attempt.job] = {attempt.job, Outcome::failed, failure};
     return;
   }
-  if (cause == FailureCause::killed && charged >= 2) {
+  if (cause == FailureCause::killed && charged >= 2 && chunk.running == 0) {
     const Duration nominal = milliseconds(std::min(1000, 10 << std::min(charged - 2, 10U)));
     chunk.not_before = now_ + nominal / 2;
     chunk.latest = now_ + nominal;
@@ -218,7 +219,7 @@ bool Auditor::dependence_met(const Job& job, ChunkRef ref) const {
 void Auditor::recount(Job& job, ChunkRef ref) {
   Chunk& chunk = job.stages[ref.stage].chunks[ref.chunk];
   Queue queue = Queue::none;
-  if (!job.outcome && !chunk.committed && !chunk.running && !chunk.latest &&
+  if (!job.outcome && !chunk.committed && chunk.running == 0 && !chunk.latest &&
       dependence_met(job, ref))
     queue = chunk.charges[FailureCause::crashed] >= 2 ? Queue::quarantined : Queue::startable;
   if (chunk.counted == Queue::startable) {

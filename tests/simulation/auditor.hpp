@@ -18,12 +18,17 @@ struct WorkerCounts {
   std::uint64_t returned = 0;
   std::uint64_t expired = 0;
   std::uint64_t released = 0;
+  std::uint64_t speculative = 0;  ///< second attempts
+  std::uint64_t overtaken = 0;    ///< first attempts that were cancelled for the second's success
 };
 
 /// Watches the events that go into a core and the actions that come out, keeps its own account of
 /// what they mean, and says which promise is broken. Knows nothing of how the core works, and not
 /// the jitter: of a back-off it knows the bounds.
 ///
+///  - a chunk has a second attempt only if its stage allows that and the first one is late, and
+///  never
+///    a third; when one is committed, the other is cancelled
 ///  - a chunk commits once, for the attempt that just succeeded and was neither ended nor cancelled
 ///  - attempts stay within their budgets, and the job fails when, and with the cause by which, one
 ///    is used up; a job ends once, as what happened to it implies, after its attempts are cancelled
@@ -38,7 +43,8 @@ struct WorkerCounts {
 ///  - a back-off is neither cut short nor forgotten
 class Auditor {
  public:
-  explicit Auditor(std::optional<Duration> lease) : lease_(lease) {}
+  explicit Auditor(const SchedulerOptions& options)
+      : lease_(options.lease), speculation_(options.speculation) {}
 
   /// One call of the core: the event it was given (null for expire) and all it answered.
   void step(TimePoint now, const Event* event, const std::vector<Action>& actions,
@@ -63,7 +69,7 @@ class Auditor {
 
   struct Chunk {
     bool committed = false;
-    bool running = false;
+    std::uint32_t running = 0;  ///< attempts
     Queue counted = Queue::none;
     PerCause<std::uint32_t> charges = {};
     std::uint32_t failures = 0;
@@ -75,8 +81,9 @@ class Auditor {
     StageSpec spec;
     std::vector<Chunk> chunks;
     std::uint32_t committed = 0;
-    std::uint32_t running = 0;
+    std::uint32_t running = 0;  ///< chunks
     bool finished = false;
+    Duration took{};  ///< by the attempts that were committed
   };
 
   struct Job {
@@ -96,6 +103,7 @@ class Auditor {
     bool alone = false;
     bool cancelled = false;
     bool recalled = false;
+    TimePoint started;
   };
 
   struct Worker {
@@ -147,6 +155,8 @@ class Auditor {
   void on_action(const JobRejected& action);
 
   void check_start(const StartAttempt& action, const Job& job, const Chunk& chunk);
+  void check_second(const StartAttempt& action, const Stage& stage, const Worker& worker);
+  void stop_running(const Attempt& attempt);
   void check_settled(bool was_expire, std::optional<TimePoint> next_deadline);
   void check_workers(bool was_expire, std::optional<TimePoint> next_deadline);
   void check_turn(JobId id, const Job& job);
@@ -179,6 +189,7 @@ class Auditor {
   std::map<AttemptId, Attempt> attempts_;
   std::uint64_t last_attempt_ = 0;
   std::optional<Duration> lease_;
+  std::optional<SpeculationOptions> speculation_;
   std::uint64_t recalls_out_ = 0;
 
   // Over all workers.

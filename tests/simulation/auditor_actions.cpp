@@ -29,12 +29,12 @@ void Auditor::on_action(const StartAttempt& action) {
   Job& job = entry->second;
   Chunk& chunk = job.stages[action.stage].chunks[action.chunk];
   check_start(action, job, chunk);
+  if (chunk.running != 0) check_second(action, job.stages[action.stage], worker->second);
   expect(worker->second.room() > 0, "worker " + std::to_string(action.worker.value) +
                                         " gets more than it has room for, or wants");
-  if (!action.alone) check_turn(action.job, job);
+  if (!action.alone && chunk.running == 0) check_turn(action.job, job);
 
-  chunk.running = true;
-  ++job.stages[action.stage].running;
+  if (++chunk.running == 1) ++job.stages[action.stage].running;
   const ChunkRef ref{action.stage, action.chunk};
   if (chunk.latest) held_.erase({*chunk.latest, action.job, ref});
   chunk.latest.reset();
@@ -42,7 +42,7 @@ void Auditor::on_action(const StartAttempt& action) {
   recount(job, ref);
   job.attempts.insert(action.attempt);
   alone_running_ += action.alone ? 1 : 0;
-  attempts_[action.attempt] = {action.job, ref, action.worker, action.alone, false, false};
+  attempts_[action.attempt] = {action.job, ref, action.worker, action.alone, false, false, now_};
   change(worker->second, [&] { worker->second.attempts.insert(action.attempt); });
 }
 
@@ -52,17 +52,39 @@ void Auditor::check_start(const StartAttempt& action, const Job& job, const Chun
   expect(!job.outcome && !expected_ends_.contains(action.job),
          what + " starts after its job ended");
   expect(!chunk.committed, what + " starts after it was committed");
-  expect(!chunk.running, what + " runs twice");
   expect(dependence_met(job, {action.stage, action.chunk}), what + " starts too early in its job");
   expect(!chunk.not_before || *chunk.not_before <= now_, what + " cuts its back-off short");
   expect(action.attempt_number == chunk.failures + 1, what + " has a wrong attempt number");
-  expect(action.alone == (chunk.charges[FailureCause::crashed] >= crashes_before_quarantine),
+  expect(chunk.running != 0 ||
+             action.alone == (chunk.charges[FailureCause::crashed] >= crashes_before_quarantine),
          what + " is wrong about its quarantine");
   expect(!action.alone || alone_running_ == 0, what + " is not the only one in quarantine");
   for (std::uint32_t i = 0; i < failure_cause_count; ++i) {
     const auto cause = static_cast<FailureCause>(i);
     expect(chunk.charges[cause] < budgets.of(cause), what + " starts beyond its budget");
   }
+}
+
+void Auditor::check_second(const StartAttempt& action, const Stage& stage, const Worker& worker) {
+  const std::string what = name(action.job, action.stage, action.chunk);
+  ++counts_.speculative;
+  const bool may = speculation_ && stage.spec.speculate && stage.chunks[action.chunk].running == 1;
+  expect(may && stage.committed >= speculation_->samples, what + " runs twice");
+  if (!may || stage.committed == 0) return;
+  const Duration limit =
+      std::max(speculation_->at_least, stage.took / static_cast<Duration::rep>(stage.committed) *
+                                           static_cast<Duration::rep>(speculation_->times));
+  for (const auto& [id, other] : attempts_) {
+    if (other.job != action.job || other.ref != ChunkRef{action.stage, action.chunk} ||
+        other.cancelled)
+      continue;
+    expect(other.started + limit <= now_, what + " is helped before it is late");
+    expect(other.worker != action.worker, what + " runs twice on a worker");
+    expect(!other.alone, what + " runs twice in quarantine");
+  }
+  expect(!action.alone, what + " has a second attempt in quarantine");
+  expect(startable_ == 0, what + " runs twice while other chunks are ready");
+  expect(worker.free_slots() > 0, what + " has a second attempt that waits");
 }
 
 void Auditor::on_action(const CancelAttempt& action) {
@@ -73,13 +95,15 @@ void Auditor::on_action(const CancelAttempt& action) {
   }
   Attempt& attempt = entry->second;
   expect(attempt.worker == action.worker, "a cancel goes to the wrong worker");
-  expect(expected_ends_.contains(attempt.job), "an attempt of a running job is cancelled");
+  const bool overtaken = expected_commit_ && expected_commit_->job == attempt.job &&
+                         expected_commit_->stage == attempt.ref.stage &&
+                         expected_commit_->chunk == attempt.ref.chunk;
+  expect(overtaken || expected_ends_.contains(attempt.job),
+         "an attempt of a running job is cancelled");
+  counts_.overtaken += overtaken ? 1 : 0;
   change(workers_.at(attempt.worker), [&] { attempt.cancelled = true; });
-  Job& job = jobs_.at(attempt.job);
-  Stage& stage = job.stages[attempt.ref.stage];
-  job.attempts.erase(action.attempt);
-  stage.chunks[attempt.ref.chunk].running = false;
-  --stage.running;
+  jobs_.at(attempt.job).attempts.erase(action.attempt);
+  stop_running(attempt);
 }
 
 /// No job that could start something has the better right to.
@@ -160,7 +184,7 @@ void Auditor::on_action(const ChunkFinished& action) {
   Chunk& chunk = stage.chunks[action.chunk];
   expect(!chunk.committed, what + " commits twice");
   expect(!job.outcome, what + " commits after its job ended");
-  chunk.running = false;
+  expect(chunk.running == 0, what + " commits and still runs");
   chunk.committed = true;
   ++stage.committed;
   ++commits_;
@@ -226,7 +250,8 @@ void Auditor::check_workers(bool was_expire, std::optional<TimePoint> next_deadl
   expect(waiting_ == 0 || static_cast<std::int64_t>(recalls_out_) >= free_slots_,
          "attempts wait while slots are free");
   expect(unreleased_ == 0, "a drained worker is not released");
-  expect(!next_deadline || !held_.empty() || !leases_.empty(), "there is a deadline for nothing");
+  const bool any_cause = !held_.empty() || !leases_.empty() || (speculation_ && !attempts_.empty());
+  expect(!next_deadline || any_cause, "there is a deadline for nothing");
   if (leases_.empty()) return;
   const TimePoint first = leases_.begin()->first;
   expect(!was_expire || first > now_, "a lease is over and nobody minds");

@@ -228,6 +228,34 @@ Mutations of_workers() {
        [](const SchedulerOptions& s) -> Made {
          return hearing<AttemptReturned>(s, [](AttemptReturned&) { return false; });
        }},
+      {"helps stragglers too early",
+       [](const SchedulerOptions& s) -> Made {
+         SchedulerOptions sooner = s;
+         if (sooner.speculation) sooner.speculation->at_least /= 3;
+         if (sooner.speculation) sooner.speculation->times = 1;
+         return std::make_unique<Mutant>(sooner);
+       }},
+      {"helps stragglers whose stage forbids it",
+       [](const SchedulerOptions& s) -> Made {
+         return hearing<JobSubmitted>(s, [](JobSubmitted& e) {
+           for (StageSpec& stage : e.spec) stage.speculate = true;
+           return true;
+         });
+       }},
+      {"keeps the attempt that came second",
+       [](const SchedulerOptions& s) -> Made {
+         auto mutant = std::make_unique<Mutant>(s);
+         mutant->say = [](TimePoint, std::vector<Action>& actions) {
+           const bool commits = std::any_of(actions.begin(), actions.end(), [](const Action& each) {
+             return std::holds_alternative<ChunkFinished>(each);
+           });
+           if (!commits) return;
+           std::erase_if(actions, [](const Action& each) {
+             return std::holds_alternative<CancelAttempt>(each);
+           });
+         };
+         return mutant;
+       }},
       {"knows no priorities",
        [](const SchedulerOptions& s) -> Made {
          return hearing<JobSubmitted>(s, [](JobSubmitted& e) { return e.rank.priority = 0, true; });

@@ -1,12 +1,13 @@
 #include "reference_scheduler.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 namespace muster::simulation {
 
 void ReferenceScheduler::handle(TimePoint now, const Event& event, std::vector<Action>& actions) {
   std::visit([&](const auto& e) { on(now, e, actions); }, event);
-  settle(actions);
+  settle(now, actions);
 }
 
 void ReferenceScheduler::expire(TimePoint now, std::vector<Action>& actions) {
@@ -21,7 +22,7 @@ void ReferenceScheduler::expire(TimePoint now, std::vector<Action>& actions) {
     for (auto& stage : job.chunks)
       for (Chunk& chunk : stage)
         if (chunk.failure.deadline <= now) chunk.failure.deadline.reset();
-  settle(actions);
+  settle(now, actions);
 }
 
 std::optional<TimePoint> ReferenceScheduler::next_deadline() const {
@@ -32,6 +33,7 @@ std::optional<TimePoint> ReferenceScheduler::next_deadline() const {
         const auto& deadline = chunk.failure.deadline;
         if (!job.ended && deadline && (!next || deadline < next)) next = deadline;
       }
+  if (next_late_ && (!next || *next_late_ < *next)) next = next_late_;
   for (const auto& [id, worker] : workers_) {
     if (lease_ && (!next || worker.heard + *lease_ < *next)) next = worker.heard + *lease_;
   }
@@ -46,8 +48,9 @@ void ReferenceScheduler::on(TimePoint, const JobSubmitted& event, std::vector<Ac
     actions.push_back(JobRejected{event.job, *rejection});
     return;
   }
-  Job job{event.job, event.spec, event.rank, {}, std::vector<bool>(event.spec.size()), false};
+  Job job{event.job, event.spec, event.rank, {}, {}, std::vector<bool>(event.spec.size()), false};
   for (const StageSpec& stage : event.spec) job.chunks.emplace_back(stage.chunk_count);
+  job.took.resize(event.spec.size());
   jobs_.push_back(std::move(job));
   finish_stages(jobs_.back(), actions);
 }
@@ -81,18 +84,24 @@ void ReferenceScheduler::on(TimePoint now, const WorkerLost& event, std::vector<
     if (attempt.worker == event.worker) lost.push_back(attempt);
   std::erase_if(attempts_, [&](const auto& entry) { return entry.second.worker == event.worker; });
   for (std::size_t i = 0; i < lost.size(); ++i)
-    if (!lost[i].cancelled && i >= slots) chunk(lost[i]).running = false;
+    if (!lost[i].cancelled) --chunk(lost[i]).running;
   for (std::size_t i = 0; i < std::min<std::size_t>(slots, lost.size()); ++i)
     if (!lost[i].cancelled && !jobs_[lost[i].job].ended)
       charge(now, lost[i], FailureCause::worker_lost, actions);
 }
 
-void ReferenceScheduler::on(TimePoint, const AttemptSucceeded& event,
+void ReferenceScheduler::on(TimePoint now, const AttemptSucceeded& event,
                             std::vector<Action>& actions) {
   const auto attempt = take_result(event.attempt);
   if (!attempt) return;
   Job& job = jobs_[attempt->job];
-  chunk(*attempt) = Chunk{.done = true, .running = false, .failure = {}};
+  job.took[attempt->ref.stage].push_back(now - attempt->started);
+  for (auto& [id, other] : attempts_) {
+    if (other.job != attempt->job || other.ref != attempt->ref || other.cancelled) continue;
+    other.cancelled = true;
+    actions.push_back(CancelAttempt{id, other.worker});
+  }
+  chunk(*attempt) = Chunk{.done = true, .running = 0, .failure = {}};
   actions.push_back(ChunkFinished{job.id, attempt->ref.stage, attempt->ref.chunk, event.attempt});
   finish_stages(job, actions);
 }
@@ -104,8 +113,7 @@ void ReferenceScheduler::on(TimePoint now, const AttemptFailed& event,
 }
 
 void ReferenceScheduler::on(TimePoint, const AttemptReturned& event, std::vector<Action>&) {
-  const auto attempt = take_result(event.attempt);
-  if (attempt) chunk(*attempt).running = false;
+  take_result(event.attempt);
 }
 
 void ReferenceScheduler::on(TimePoint, const JobCancelled& event, std::vector<Action>& actions) {
@@ -120,6 +128,7 @@ std::optional<ReferenceScheduler::Attempt> ReferenceScheduler::take_result(Attem
   const Attempt attempt = entry->second;
   attempts_.erase(entry);
   if (attempt.cancelled) return std::nullopt;
+  --chunk(attempt).running;
   return attempt;
 }
 
@@ -128,13 +137,12 @@ void ReferenceScheduler::charge(TimePoint now, const Attempt& attempt, FailureCa
   const Job& job = jobs_[attempt.job];
   const ChunkRef ref = attempt.ref;
   Chunk& failed = chunk(attempt);
-  failed.running = false;
   failed.failure.last_worker = attempt.worker;
   const auto delay = policy_.charge(failed.failure, cause, job.spec[ref.stage].budgets);
   if (!delay) {
     const JobFailure failure{ref.stage, ref.chunk, failed.failure.failures, cause};
     end_job(attempt.job, {job.id, Outcome::failed, failure}, actions);
-  } else if (*delay > Duration::zero()) {
+  } else if (*delay > Duration::zero() && failed.running == 0) {
     failed.failure.deadline = now + *delay;
   }
 }
@@ -157,7 +165,7 @@ void ReferenceScheduler::end_job(std::size_t index, const JobFinished& finished,
                                  std::vector<Action>& actions) {
   jobs_[index].ended = true;
   for (auto& [id, attempt] : attempts_) {
-    if (attempt.job != index) continue;
+    if (attempt.job != index || attempt.cancelled) continue;
     attempt.cancelled = true;
     actions.push_back(CancelAttempt{id, attempt.worker});
   }
@@ -166,7 +174,7 @@ void ReferenceScheduler::end_job(std::size_t index, const JobFinished& finished,
 
 bool ReferenceScheduler::may_run(const Job& job, ChunkRef ref) const {
   const Chunk& chunk = job.chunks[ref.stage][ref.chunk];
-  if (chunk.done || chunk.running || chunk.failure.deadline) return false;
+  if (chunk.done || chunk.running != 0 || chunk.failure.deadline) return false;
   if (job.spec[ref.stage].edge == Edge::each && !job.chunks[ref.stage - 1][ref.chunk].done)
     return false;
   if (job.spec[ref.stage].edge == Edge::barrier && !job.stage_finished[ref.stage - 1]) return false;
@@ -211,7 +219,7 @@ std::optional<WorkerId> ReferenceScheduler::best_worker(std::optional<WorkerId> 
   return best;
 }
 
-void ReferenceScheduler::settle(std::vector<Action>& actions) {
+void ReferenceScheduler::settle(TimePoint now, std::vector<Action>& actions) {
   std::vector<WorkerId> drained;
   for (const auto& [id, worker] : workers_)
     if (worker.draining && free_slots(id) == worker.slots) drained.push_back(id);
@@ -219,13 +227,30 @@ void ReferenceScheduler::settle(std::vector<Action>& actions) {
     workers_.erase(id);
     actions.push_back(WorkerReleased{id});
   }
-  while (start_first(actions)) {
+  while (start_first(now, actions)) {
   }
-  while (best_worker({}) && recall_one(actions)) {
+  next_late_.reset();
+  if (!best_worker({})) return;
+  while (recall_one(actions)) {
+  }
+  while (const auto late = first_straggler()) {
+    if (late->late_from > now) {
+      next_late_ = late->late_from;
+      return;
+    }
+    Attempt second = attempts_[late->id];
+    second.worker = late->helper;
+    second.recalled = false;
+    second.started = now;
+    ++chunk(second).running;
+    const AttemptId id{++attempts_started_};
+    attempts_[id] = second;
+    actions.push_back(StartAttempt{id, jobs_[second.job].id, second.ref.stage, second.ref.chunk,
+                                   second.worker, chunk(second).failure.failures + 1, false});
   }
 }
 
-bool ReferenceScheduler::start_first(std::vector<Action>& actions) {
+bool ReferenceScheduler::start_first(TimePoint now, std::vector<Action>& actions) {
   if (!best_worker({})) return false;
   // Of every job its first chunk that may run, but of those in quarantine the first of all.
   struct Candidate {
@@ -258,17 +283,54 @@ bool ReferenceScheduler::start_first(std::vector<Action>& actions) {
   const auto avoid = failure.failures > 0 ? std::optional(failure.last_worker) : std::nullopt;
   const WorkerId worker = *best_worker(avoid);
   const AttemptId id{++attempts_started_};
-  chunk.running = true;
-  attempts_[id] = {first.job, {s, c}, worker, first.alone, false, false};
+  chunk.running = 1;
+  attempts_[id] = {first.job, {s, c}, worker, first.alone, false, false, now};
   actions.push_back(StartAttempt{id, job.id, s, c, worker, failure.failures + 1, first.alone});
   return true;
 }
 
-bool ReferenceScheduler::recall_one(std::vector<Action>& actions) {
+std::int64_t ReferenceScheduler::slots_to_spare() const {
   std::int64_t idle = 0;
   for (const auto& [id, worker] : workers_)
     if (has_room(id)) idle += std::max<std::int64_t>(0, free_slots(id));
   for (const auto& [id, attempt] : attempts_) idle -= attempt.recalled ? 1 : 0;
+  return idle;
+}
+
+/// Of every stage the oldest attempt, of those the one that is late first; if another worker has a
+/// slot for it.
+std::optional<ReferenceScheduler::Straggler> ReferenceScheduler::first_straggler() const {
+  if (!speculation_ || slots_to_spare() <= 0) return std::nullopt;
+  std::optional<Straggler> first;
+  WorkerId at;
+  for (std::size_t j = 0; j < jobs_.size(); ++j)
+    for (std::uint32_t s = 0; s < jobs_[j].spec.size(); ++s) {
+      const auto& took = jobs_[j].took[s];
+      if (!jobs_[j].spec[s].speculate || took.size() < speculation_->samples) continue;
+      const Duration total = std::accumulate(took.begin(), took.end(), Duration());
+      const Duration usual = total / static_cast<Duration::rep>(took.size());
+      const Duration limit = std::max(speculation_->at_least, usual * speculation_->times);
+      std::optional<TimePoint> oldest;
+      for (const auto& [id, attempt] : attempts_) {
+        if (attempt.job != j || attempt.ref.stage != s || attempt.cancelled || attempt.alone)
+          continue;
+        if (jobs_[j].chunks[s][attempt.ref.chunk].running != 1) continue;
+        if (oldest && *oldest <= attempt.started) continue;
+        oldest = attempt.started;
+        if (first && first->late_from <= attempt.started + limit) continue;
+        first = Straggler{id, attempt.started + limit, {}};
+        at = attempt.worker;
+      }
+    }
+  if (!first) return std::nullopt;
+  const auto helper = best_worker(at);
+  if (!helper || *helper == at || free_slots(*helper) <= 0) return std::nullopt;
+  first->helper = *helper;
+  return first;
+}
+
+bool ReferenceScheduler::recall_one(std::vector<Action>& actions) {
+  const std::int64_t idle = slots_to_spare();
   std::int64_t most = 0;
   std::optional<AttemptId> newest;
   for (const auto& [worker, what] : workers_) {

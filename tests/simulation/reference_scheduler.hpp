@@ -12,7 +12,9 @@ namespace muster::simulation {
 class ReferenceScheduler : public Core {
  public:
   explicit ReferenceScheduler(const SchedulerOptions& options)
-      : lease_(options.lease), policy_(options.back_off, options.seed) {}
+      : lease_(options.lease),
+        speculation_(options.speculation),
+        policy_(options.back_off, options.seed) {}
 
   void handle(TimePoint now, const Event& event, std::vector<Action>& actions) override;
   void expire(TimePoint now, std::vector<Action>& actions) override;
@@ -21,7 +23,7 @@ class ReferenceScheduler : public Core {
  private:
   struct Chunk {
     bool done = false;
-    bool running = false;
+    std::uint32_t running = 0;  ///< attempts
     FailureRecord failure;
   };
 
@@ -30,6 +32,7 @@ class ReferenceScheduler : public Core {
     JobSpec spec;
     JobRank rank;
     std::vector<std::vector<Chunk>> chunks;
+    std::vector<std::vector<Duration>> took;  ///< of each stage, the successes
     std::vector<bool> stage_finished;
     bool ended = false;
   };
@@ -41,6 +44,13 @@ class ReferenceScheduler : public Core {
     bool alone = false;
     bool cancelled = false;
     bool recalled = false;
+    TimePoint started = {};
+  };
+
+  struct Straggler {
+    AttemptId id;
+    TimePoint late_from;
+    WorkerId helper;
   };
 
   struct Worker {
@@ -77,11 +87,15 @@ class ReferenceScheduler : public Core {
   std::int64_t free_slots(WorkerId worker) const;
   bool has_room(WorkerId worker) const;
   std::optional<WorkerId> best_worker(std::optional<WorkerId> avoid) const;
-  void settle(std::vector<Action>& actions);
-  bool start_first(std::vector<Action>& actions);
+  void settle(TimePoint now, std::vector<Action>& actions);
+  bool start_first(TimePoint now, std::vector<Action>& actions);
   bool recall_one(std::vector<Action>& actions);
+  std::int64_t slots_to_spare() const;
+  std::optional<Straggler> first_straggler() const;
 
   std::optional<Duration> lease_;
+  std::optional<SpeculationOptions> speculation_;
+  std::optional<TimePoint> next_late_;
   RetryPolicy policy_;
   std::vector<Job> jobs_;
   std::map<WorkerId, Worker> workers_;

@@ -28,7 +28,8 @@ JobSpec random_spec(Random& random, std::uint32_t chunks_below) {
   JobSpec spec;
   const std::uint32_t stages = below(random, 5);
   for (std::uint32_t i = 0; i < stages; ++i) {
-    StageSpec stage{below(random, chunks_below), Edge::none, random_budgets(random)};
+    StageSpec stage{below(random, chunks_below), Edge::none, random_budgets(random),
+                    random.chance(0.7)};
     if (random.chance(0.1)) stage.chunk_count = 0;
     if (i > 0) stage.edge = static_cast<Edge>(below(random, 3));
     if (stage.edge == Edge::each) stage.chunk_count = spec.back().chunk_count;
@@ -38,6 +39,12 @@ JobSpec random_spec(Random& random, std::uint32_t chunks_below) {
 }
 
 }  // namespace
+
+SchedulerOptions Scenario::options() const {
+  SchedulerOptions out{.seed = seed, .back_off = {}, .lease = lease, .speculation = {}};
+  if (speculates) out.speculation = {.at_least = milliseconds(30), .times = 2, .samples = 5};
+  return out;
+}
 
 std::optional<FailureCause> Scenario::poison(JobId job, ChunkRef ref) const {
   const std::uint64_t where = (job.value << 48U) ^ (std::uint64_t{ref.stage} << 32U) ^ ref.chunk;
@@ -71,7 +78,7 @@ Scenario make_scenario(std::uint64_t seed, Size size, Mode mode) {
                       {static_cast<std::int32_t>(below(random, 3)), below(random, 4)}});
 
   s.fault_rate = random.chance(0.2) ? 0 : random.unit() * (large ? 0.05 : 0.3);
-  s.hopeless_rate = random.chance(0.6) ? 0 : 0.02;
+  s.hopeless_rate = random.chance(0.6) ? 0 : 0.05;
   s.poison_rate = random.chance(0.7) ? 0 : (large ? 0.0005 : 0.02);
   s.duplicate_rate = random.unit() * 0.2;
   s.delay_rate = random.unit() * 0.2;
@@ -80,6 +87,7 @@ Scenario make_scenario(std::uint64_t seed, Size size, Mode mode) {
   s.freeze_rate = random.chance(0.5) ? 0 : random.unit() * 0.3;
   s.drain_rate = random.chance(0.5) ? 0 : random.unit() * 0.2;
   if (random.chance(0.6)) s.lease = milliseconds(100 + random.below(400));
+  s.speculates = random.chance(0.5);
   s.heal_after = milliseconds(100 + random.below(1500));
   s.steps_max = heals ? (large ? 500'000 : 50'000) : (large ? 30'000 : 2'000);
   return s;

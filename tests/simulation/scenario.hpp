@@ -44,11 +44,12 @@ struct Scenario {
   double freeze_rate = 0;     ///< of chaotic moments at which a worker stands still for a while
   double drain_rate = 0;      ///< of chaotic moments at which a worker is drained, or paused
   std::optional<Duration> lease;
+  bool speculates = false;
   Duration heal_after{};
   std::uint64_t steps_max = 0;
 
   /// For the core that is to play it.
-  SchedulerOptions options() const { return {.seed = seed, .back_off = {}, .lease = lease}; }
+  SchedulerOptions options() const;
 
   /// The cause with which the chunk always fails, if it is poisoned.
   std::optional<FailureCause> poison(JobId job, ChunkRef ref) const;

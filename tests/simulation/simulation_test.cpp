@@ -44,6 +44,8 @@ struct Totals {
     workers.returned += report.workers.returned;
     workers.expired += report.workers.expired;
     workers.released += report.workers.released;
+    workers.speculative += report.workers.speculative;
+    workers.overtaken += report.workers.overtaken;
     for (std::uint32_t i = 0; i < failure_cause_count; ++i)
       failures[static_cast<FailureCause>(i)] += report.failures[static_cast<FailureCause>(i)];
     for (const auto& [outcome, count] : report.outcomes) outcomes[outcome] += count;
@@ -56,6 +58,8 @@ struct Totals {
     EXPECT_GT(workers.returned, 0U);
     EXPECT_GT(workers.expired, 0U);
     EXPECT_GT(workers.released, 0U);
+    EXPECT_GT(workers.speculative, 0U);
+    EXPECT_GT(workers.overtaken, 0U);
     for (std::uint32_t i = 0; i < failure_cause_count; ++i)
       EXPECT_GT(failures[static_cast<FailureCause>(i)], 0U)
           << to_string(static_cast<FailureCause>(i));
@@ -65,8 +69,10 @@ struct Totals {
 
   void print() {
     std::printf("  %lu steps, %lu commits, %lu stale results; ", steps, commits, stale);
-    std::printf("%lu recalled, %lu returned; workers: %lu expired, %lu released; failures:",
-                workers.recalled, workers.returned, workers.expired, workers.released);
+    std::printf(
+        "%lu recalled, %lu returned, %lu second attempts, %lu of them the first to succeed; ",
+        workers.recalled, workers.returned, workers.speculative, workers.overtaken);
+    std::printf("workers: %lu expired, %lu released; failures:", workers.expired, workers.released);
     for (std::uint32_t i = 0; i < failure_cause_count; ++i) {
       const auto cause = static_cast<FailureCause>(i);
       std::printf(" %s %lu", std::string(to_string(cause)).c_str(), failures[cause]);

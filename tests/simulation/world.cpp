@@ -59,7 +59,7 @@ void name_seed(int) {
 }  // namespace
 
 World::World(const Scenario& scenario, Core& core)
-    : scenario_(scenario), core_(core), auditor_(scenario.lease), random_(scenario.seed) {
+    : scenario_(scenario), core_(core), auditor_(scenario.options()), random_(scenario.seed) {
   for (const PlannedWorker& worker : scenario.workers) {
     Place& place = places_[worker.id];
     place.slots = worker.slots;

@@ -35,6 +35,9 @@ struct StageSpec {
   std::uint32_t chunk_count = 0;  ///< 0 is allowed: the stage finishes as soon as it may start
   Edge edge = Edge::none;         ///< must be none for the first stage
   RetryBudgets budgets = {};
+  /// Its chunks give the same however often they run, so that one which takes long may be run a
+  /// second time elsewhere: the first result counts.
+  bool speculate = false;
 };
 
 /// A chain of stages, in order. One without stages succeeds as soon as it is submitted.

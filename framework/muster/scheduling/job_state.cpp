@@ -43,6 +43,11 @@ void JobState::start(ChunkRef ref, AttemptId attempt) {
   ++progress_.stages[ref.stage].running;
 }
 
+void JobState::start_second(ChunkRef ref, AttemptId attempt) {
+  MUSTER_ASSERT(stages_[ref.stage].phases[ref.chunk] == Phase::running);
+  attempts_.insert(attempt);
+}
+
 void JobState::release(ChunkRef ref) { make_ready(ref, Phase::held); }
 
 void JobState::detach(AttemptId attempt) {

@@ -25,8 +25,9 @@ namespace muster::scheduling {
 ///                                 +------------- held
 ///
 /// A held chunk waits for something the job does not know about (a back-off, a quarantine) and is
-/// either released among the ready ones or started directly. Every step asserts where it starts
-/// from, which is what makes a second commit of a chunk impossible.
+/// either released among the ready ones or started directly. A running chunk may have a second
+/// attempt. Every step asserts where it starts from, which is what makes a second commit of a chunk
+/// impossible.
 ///
 /// A chunk costs a byte and two bits; only those that have failed have a record. All steps take
 /// O(log) time, but that opening a stage fills a bitmap, once a stage.
@@ -38,6 +39,7 @@ class JobState {
   std::uint64_t order() const { return order_; }
   const JobProgress& progress() const { return progress_; }
   const RetryBudgets& budgets(std::uint32_t stage) const { return stages_[stage].spec.budgets; }
+  bool speculates(std::uint32_t stage) const { return stages_[stage].spec.speculate; }
   bool ended() const { return progress_.outcome.has_value(); }
   bool all_done() const { return stages_finished_ == progress_.stages.size(); }
 
@@ -47,6 +49,7 @@ class JobState {
   void open(std::vector<Action>& actions);
 
   void start(ChunkRef ref, AttemptId attempt);
+  void start_second(ChunkRef ref, AttemptId attempt);  ///< beside the one that runs
   void release(ChunkRef ref);
 
   /// The attempt does not run any more. The chunk's own step (hold, finish) follows separately,

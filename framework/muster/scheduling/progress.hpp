@@ -28,6 +28,7 @@ struct JobProgress {
 /// Counts over the scheduler's whole life.
 struct Counters {
   std::uint64_t attempts_started = 0;
+  std::uint64_t speculative = 0;     ///< of those started, second ones of their chunk
   std::uint64_t stale_results = 0;   ///< results of unknown, ended or cancelled attempts
   std::uint64_t ignored_events = 0;  ///< other events about what is unknown, known or ended already
 };

@@ -7,11 +7,13 @@
 namespace muster::scheduling {
 
 Scheduler::Scheduler(SchedulerOptions options)
-    : policy_(options.back_off, options.seed), workers_(options.lease) {}
+    : speculation_(options.speculation),
+      policy_(options.back_off, options.seed),
+      workers_(options.lease) {}
 
 void Scheduler::handle(TimePoint now, const Event& event, std::vector<Action>& actions) {
   std::visit([&](const auto& e) { on(now, e, actions); }, event);
-  settle(actions);
+  settle(now, actions);
 }
 
 void Scheduler::expire(TimePoint now, std::vector<Action>& actions) {
@@ -26,7 +28,7 @@ void Scheduler::expire(TimePoint now, std::vector<Action>& actions) {
     job.state.failure(due.ref).deadline.reset();
     requeue(job, due.ref);
   }
-  settle(actions);
+  settle(now, actions);
 }
 
 std::optional<TimePoint> Scheduler::next_deadline() const {
@@ -34,6 +36,7 @@ std::optional<TimePoint> Scheduler::next_deadline() const {
   if (!deadlines_.empty() && (!next || deadlines_.begin()->at < *next)) {
     next = deadlines_.begin()->at;
   }
+  if (next_late_ && (!next || *next_late_ < *next)) next = next_late_;
   return next;
 }
 
@@ -50,7 +53,9 @@ void Scheduler::on(TimePoint, const JobSubmitted& event, std::vector<Action>& ac
     return;
   }
   const std::uint64_t order = jobs_.size();
-  Job& job = jobs_.emplace(event.job, Job{JobState(event.job, order, event.spec), event.rank})
+  Job& job = jobs_
+                 .emplace(event.job, Job{JobState(event.job, order, event.spec), event.rank,
+                                         std::vector<StageTimes>(event.spec.size())})
                  .first->second;
   job.state.open(actions);
   end_if_done(job, actions);
@@ -99,10 +104,18 @@ void Scheduler::lose(TimePoint now, const WorkerTable::Left& left, std::vector<A
   }
 }
 
-void Scheduler::on(TimePoint, const AttemptSucceeded& event, std::vector<Action>& actions) {
+void Scheduler::on(TimePoint now, const AttemptSucceeded& event, std::vector<Action>& actions) {
   const std::optional<Attempt> attempt = take_result(event.attempt);
   if (!attempt) return;
   Job& job = jobs_.at(attempt->job);
+  if (job.state.speculates(attempt->ref.stage)) {
+    job.times[attempt->ref.stage].stragglers.succeeded(now - attempt->started);
+    update_late(job, attempt->ref.stage);
+  }
+  if (attempt->twin) {
+    job.state.detach(*attempt->twin);
+    cancel(*attempt->twin, actions);
+  }
   job.state.finish(attempt->ref, event.attempt, actions);
   end_if_done(job, actions);
   update_ready(job);
@@ -144,7 +157,15 @@ std::optional<Scheduler::Attempt> Scheduler::take_result(AttemptId id) {
 Scheduler::Attempt Scheduler::remove_attempt(AttemptMap::iterator entry) {
   MUSTER_ASSERT(entry != attempts_.end());
   const Attempt attempt = entry->second;
-  if (!attempt.cancelled) jobs_.at(attempt.job).state.detach(entry->first);
+  if (!attempt.cancelled) {
+    jobs_.at(attempt.job).state.detach(entry->first);
+    watch(entry->first, attempt, false);
+  }
+  if (attempt.twin) {
+    Attempt& twin = attempts_.at(*attempt.twin);
+    twin.twin.reset();
+    watch(*attempt.twin, twin, true);
+  }
   if (attempt.alone) alone_running_ = false;
   if (attempt.recalled) --recalls_;
   attempts_.erase(entry);
@@ -163,6 +184,10 @@ void Scheduler::charge(TimePoint now, const Attempt& attempt, FailureCause cause
     end_job(job, {attempt.job, Outcome::failed, failure}, actions);
     return;
   }
+  if (attempt.twin) {
+    update_ready(job);  // the chunk still runs
+    return;
+  }
   job.state.hold(ref, cause);
   if (*delay == Duration::zero()) {
     requeue(job, ref);
@@ -177,6 +202,10 @@ void Scheduler::charge(TimePoint now, const Attempt& attempt, FailureCause cause
 void Scheduler::give_back(const Attempt& attempt) {
   if (attempt.cancelled) return;
   Job& job = jobs_.at(attempt.job);
+  if (attempt.twin) {
+    update_ready(job);
+    return;
+  }
   job.state.give_back(attempt.ref);
   requeue(job, attempt.ref);
 }
@@ -198,12 +227,7 @@ void Scheduler::end_if_done(Job& job, std::vector<Action>& actions) {
 
 void Scheduler::end_job(Job& job, const JobFinished& finished, std::vector<Action>& actions) {
   JobState& state = job.state;
-  for (const AttemptId id : state.attempts()) {
-    Attempt& attempt = attempts_.at(id);
-    attempt.cancelled = true;
-    workers_.mark(attempt.worker, id);
-    actions.push_back(CancelAttempt{id, attempt.worker});
-  }
+  for (const AttemptId id : state.attempts()) cancel(id, actions);
   for (const auto& [ref, record] : state.failures()) {
     const QueuedChunk chunk{state.order(), state.id(), ref};
     quarantine_.erase(chunk);
@@ -212,6 +236,40 @@ void Scheduler::end_job(Job& job, const JobFinished& finished, std::vector<Actio
   state.end(finished.outcome);
   update_ready(job);
   actions.push_back(finished);
+}
+
+/// The attempt's end is awaited, its result is not. The job's own account of it is the caller's.
+void Scheduler::cancel(AttemptId id, std::vector<Action>& actions) {
+  Attempt& attempt = attempts_.at(id);
+  watch(id, attempt, false);
+  attempt.cancelled = true;
+  attempt.twin.reset();
+  workers_.mark(attempt.worker, id);
+  actions.push_back(CancelAttempt{id, attempt.worker});
+}
+
+/// Whether the attempt may become a straggler that is helped: the only one of its chunk.
+void Scheduler::watch(AttemptId id, const Attempt& attempt, bool watched) {
+  Job& job = jobs_.at(attempt.job);
+  if (!speculation_ || job.state.ended() || !job.state.speculates(attempt.ref.stage)) return;
+  if (attempt.alone || attempt.cancelled) return;
+  Stragglers& stragglers = job.times[attempt.ref.stage].stragglers;
+  if (watched) {
+    stragglers.add({attempt.started, id});
+  } else {
+    stragglers.remove({attempt.started, id});
+  }
+  update_late(job, attempt.ref.stage);
+}
+
+void Scheduler::update_late(Job& job, std::uint32_t stage) {
+  StageTimes& times = job.times[stage];
+  if (times.late) late_.erase(*std::exchange(times.late, std::nullopt));
+  if (!speculation_) return;
+  if (const auto oldest = times.stragglers.oldest(*speculation_)) {
+    times.late = Late{oldest->late_from, job.state.order(), stage, oldest->attempt};
+    late_.insert(*times.late);
+  }
 }
 
 Scheduler::Turn Scheduler::turn_of(const Job& job) {
@@ -244,7 +302,7 @@ std::optional<Scheduler::QueuedChunk> Scheduler::next_chunk() const {
   return next->chunk;
 }
 
-void Scheduler::start(const QueuedChunk& next, std::vector<Action>& actions) {
+void Scheduler::start(TimePoint now, const QueuedChunk& next, std::vector<Action>& actions) {
   Job& job = jobs_.at(next.job);
   const FailureRecord* record = job.state.find_failure(next.ref);
   const bool alone = record != nullptr && is_quarantined(*record);
@@ -261,34 +319,43 @@ void Scheduler::start(const QueuedChunk& next, std::vector<Action>& actions) {
   update_ready(job);
   workers_.occupy(worker, id);
   if (alone) workers_.mark(worker, id);  // its turn has come: it does not give that back
-  attempts_.emplace(id, Attempt{next.job, next.ref, worker, alone});
+  const Attempt& attempt = attempts_
+                               .emplace(id, Attempt{.job = next.job,
+                                                    .ref = next.ref,
+                                                    .worker = worker,
+                                                    .alone = alone,
+                                                    .started = now})
+                               .first->second;
+  watch(id, attempt, true);
   actions.push_back(StartAttempt{id, next.job, next.ref.stage, next.ref.chunk, worker,
                                  record != nullptr ? record->failures + 1 : 1, alone});
 }
 
 /// What follows from every event: who has left, who gets what.
-void Scheduler::settle(std::vector<Action>& actions) {
+void Scheduler::settle(TimePoint now, std::vector<Action>& actions) {
   while (!workers_.drained().empty()) {
     const WorkerId worker = *workers_.drained().begin();
     workers_.leave(worker);
     actions.push_back(WorkerReleased{worker});
   }
-  dispatch(actions);
+  dispatch(now, actions);
 }
 
-void Scheduler::dispatch(std::vector<Action>& actions) {
+void Scheduler::dispatch(TimePoint now, std::vector<Action>& actions) {
+  next_late_.reset();
   while (workers_.any_room()) {
     const std::optional<QueuedChunk> next = next_chunk();
     if (!next) {
       recall(actions);
+      speculate(now, actions);
       return;
     }
-    start(*next, actions);
+    start(now, *next, actions);
   }
 }
 
 void Scheduler::recall(std::vector<Action>& actions) {
-  while (recalls_ < workers_.free_slots()) {
+  while (has_slots_to_spare()) {
     const auto found = workers_.recallable();
     if (!found) return;
     const auto [worker, id] = *found;
@@ -296,6 +363,36 @@ void Scheduler::recall(std::vector<Action>& actions) {
     attempts_.at(id).recalled = true;
     ++recalls_;
     actions.push_back(RecallAttempt{id, worker});
+  }
+}
+
+void Scheduler::speculate(TimePoint now, std::vector<Action>& actions) {
+  while (has_slots_to_spare() && !late_.empty()) {
+    const Late first = *late_.begin();
+    Attempt& straggler = attempts_.at(first.attempt);
+    const auto worker = workers_.pick_idle(straggler.worker);
+    if (!worker) return;  // some event will change that
+    if (first.from > now) {
+      next_late_ = first.from;
+      return;
+    }
+    Job& job = jobs_.at(straggler.job);
+    const ChunkRef ref = straggler.ref;
+    const FailureRecord* const record = job.state.find_failure(ref);
+    const AttemptId id{++counters_.attempts_started};
+    ++counters_.speculative;
+    watch(first.attempt, straggler, false);
+    straggler.twin = id;
+    job.state.start_second(ref, id);
+    workers_.occupy(*worker, id);
+    attempts_.emplace(id, Attempt{.job = straggler.job,
+                                  .ref = ref,
+                                  .worker = *worker,
+                                  .started = now,
+                                  .twin = first.attempt});
+    actions.push_back(StartAttempt{id, straggler.job, ref.stage, ref.chunk, *worker,
+                                   record != nullptr ? record->failures + 1 : 1, false});
+    update_ready(job);
   }
 }
 

@@ -14,6 +14,7 @@
 #include <muster/scheduling/job_state.hpp>
 #include <muster/scheduling/progress.hpp>
 #include <muster/scheduling/retry_policy.hpp>
+#include <muster/scheduling/speculation.hpp>
 #include <muster/scheduling/worker_table.hpp>
 
 namespace muster::scheduling {
@@ -23,6 +24,7 @@ struct SchedulerOptions {
   BackOff back_off = {};
   /// How long a worker is believed in after a sign of life. None: until it is reported as lost.
   std::optional<Duration> lease = std::nullopt;
+  std::optional<SpeculationOptions> speculation = std::nullopt;  ///< none: stragglers are awaited
 };
 
 /// Decides everything about chunks: which runs where and when, what is retried, what is committed.
@@ -43,6 +45,10 @@ struct SchedulerOptions {
 ///    that failed it, if any other has room. No room stays while a chunk is ready.
 ///  - Balance. While slots are free and no chunk is ready, as many attempts that wait at other
 ///    workers are recalled; each once.
+///  - Stragglers. While slots are free, no chunk is ready and nothing can be recalled, the attempt
+///    that has been late for the longest is run a second time, on another worker; of stages that
+///    allow it. The first result counts, and the other attempt is cancelled; a failure of one is
+///    charged, and the other goes on.
 ///  - Results. AttemptSucceeded of a running attempt is answered by ChunkFinished, the only commit
 ///    grant. What is reported of unknown, ended or cancelled attempts is counted as stale.
 ///    Rationale: a chunk has at most one running attempt and leaves that state once, so the grant
@@ -94,6 +100,8 @@ class Scheduler {
     bool alone = false;
     bool cancelled = false;
     bool recalled = false;
+    TimePoint started = {};
+    std::optional<AttemptId> twin = {};  ///< the other attempt of the same chunk
   };
 
   using AttemptMap = std::map<AttemptId, Attempt>;
@@ -124,9 +132,25 @@ class Scheduler {
     friend auto operator<=>(const Turn&, const Turn&) = default;
   };
 
+  /// A stage with an attempt that is, or will be, a straggler.
+  struct Late {
+    TimePoint from;
+    std::uint64_t order = 0;
+    std::uint32_t stage = 0;
+    AttemptId attempt;
+
+    friend auto operator<=>(const Late&, const Late&) = default;
+  };
+
+  struct StageTimes {
+    Stragglers stragglers = {};
+    std::optional<Late> late = {};  ///< as it stands in late_
+  };
+
   struct Job {
     JobState state;
     JobRank rank;
+    std::vector<StageTimes> times;
     std::optional<Turn> turn = {};  ///< as it stands in ready_jobs_
   };
 
@@ -148,8 +172,11 @@ class Scheduler {
   void on(TimePoint now, const JobCancelled& event, std::vector<Action>& actions);
 
   void lose(TimePoint now, const WorkerTable::Left& left, std::vector<Action>& actions);
-  void settle(std::vector<Action>& actions);
+  void settle(TimePoint now, std::vector<Action>& actions);
   std::optional<Attempt> take_result(AttemptId id);
+  void cancel(AttemptId id, std::vector<Action>& actions);
+  void watch(AttemptId id, const Attempt& attempt, bool watched);
+  void update_late(Job& job, std::uint32_t stage);
   Attempt remove_attempt(AttemptMap::iterator entry);
   void charge(TimePoint now, const Attempt& attempt, FailureCause cause,
               std::vector<Action>& actions);
@@ -161,10 +188,13 @@ class Scheduler {
   static Turn turn_of(const Job& job);
   void update_ready(Job& job);
   std::optional<QueuedChunk> next_chunk() const;
-  void start(const QueuedChunk& next, std::vector<Action>& actions);
-  void dispatch(std::vector<Action>& actions);
+  void start(TimePoint now, const QueuedChunk& next, std::vector<Action>& actions);
+  void dispatch(TimePoint now, std::vector<Action>& actions);
   void recall(std::vector<Action>& actions);
+  void speculate(TimePoint now, std::vector<Action>& actions);
+  bool has_slots_to_spare() const { return workers_.free_slots() > recalls_; }
 
+  std::optional<SpeculationOptions> speculation_;
   RetryPolicy policy_;
   WorkerTable workers_;
   std::map<JobId, Job> jobs_;
@@ -174,7 +204,9 @@ class Scheduler {
   std::set<QueuedChunk> quarantine_;  ///< held chunks that wait for their turn to run alone
   std::set<Deadline> deadlines_;      ///< held chunks that wait for their back-off
   bool alone_running_ = false;
-  std::uint64_t recalls_ = 0;  ///< attempts that were recalled and have not ended
+  std::set<Late> late_;                 ///< a stage each
+  std::optional<TimePoint> next_late_;  ///< when the next straggler can be helped
+  std::uint64_t recalls_ = 0;           ///< attempts that were recalled and have not ended
   Counters counters_;
 };
 

@@ -65,6 +65,13 @@ std::optional<WorkerId> WorkerTable::pick(std::optional<WorkerId> avoid) const {
   return choice->worker;
 }
 
+std::optional<WorkerId> WorkerTable::pick_idle(WorkerId other) const {
+  auto choice = open_.begin();
+  if (choice != open_.end() && choice->worker == other) ++choice;
+  if (choice == open_.end() || choice->rank <= 0) return std::nullopt;
+  return choice->worker;
+}
+
 void WorkerTable::occupy(WorkerId id, AttemptId attempt) {
   Worker& worker = workers_.at(id);
   MUSTER_ASSERT(worker.has_room());

@@ -40,6 +40,9 @@ class WorkerTable {
   /// The worker for the next attempt: any but `avoid` if there is a choice. Empty if none has room.
   std::optional<WorkerId> pick(std::optional<WorkerId> avoid) const;
 
+  /// The one with the most free slots that is another, empty if it has none.
+  std::optional<WorkerId> pick_idle(WorkerId other) const;
+
   void occupy(WorkerId worker, AttemptId attempt);  ///< the worker must have room
   void vacate(WorkerId worker, AttemptId attempt);  ///< it must be there
   void mark(WorkerId worker, AttemptId attempt);    ///< it is not to be recalled any more

@@ -79,7 +79,7 @@ class Driver {
 };
 
 inline StageSpec stage(std::uint32_t chunks, Edge edge = Edge::none, RetryBudgets budgets = {}) {
-  return {chunks, edge, budgets};
+  return {chunks, edge, budgets, false};
 }
 
 }  // namespace muster::scheduling

@@ -127,5 +127,65 @@ TEST(Ahead, nothing_is_recalled_while_chunks_are_ready) {
   EXPECT_EQ(driver.last_start().worker, WorkerId{2});
 }
 
+// Ten chunks of a second each on one of two workers; the second one comes when the last chunk runs.
+class Straggling : public testing::Test {
+ protected:
+  void SetUp() override {
+    driver.join(1, 1);
+    driver.send(JobSubmitted{JobId{1}, {{.chunk_count = 10, .speculate = true}}});
+    for (int i = 0; i < 9; ++i) {
+      driver.now += seconds(1);
+      driver.succeed_last();
+    }
+    driver.join(2, 1);
+    EXPECT_EQ(driver.all<StartAttempt>().size(), 10U);
+  }
+
+  /// Lets so much time pass that the last one is late.
+  std::vector<Action> be_late() {
+    EXPECT_EQ(driver.scheduler.next_deadline(), driver.now + seconds(3));
+    driver.now += seconds(3);
+    return driver.expire();
+  }
+
+  Driver driver{SchedulerOptions{
+      .seed = 1, .back_off = {}, .lease = {}, .speculation = {{seconds(1), 3, 5}}}};
+};
+
+TEST_F(Straggling, gets_a_second_attempt_elsewhere_when_it_is_late) {
+  EXPECT_EQ(be_late(), std::vector<Action>{
+                           (StartAttempt{AttemptId{11}, JobId{1}, 0, 9, WorkerId{2}, 1, false})});
+  EXPECT_EQ(driver.scheduler.counters().speculative, 1U);
+  driver.now += seconds(100);
+  EXPECT_TRUE(driver.expire().empty()) << "no third one";
+}
+
+TEST_F(Straggling, the_first_result_counts_and_the_other_attempt_is_cancelled) {
+  be_late();
+  const std::vector<Action> actions = driver.send(AttemptSucceeded{AttemptId{11}});
+  EXPECT_EQ(actions, (std::vector<Action>{CancelAttempt{AttemptId{10}, WorkerId{1}},
+                                          ChunkFinished{JobId{1}, 0, 9, AttemptId{11}},
+                                          StageFinished{JobId{1}, 0},
+                                          JobFinished{JobId{1}, Outcome::succeeded, {}}}));
+  EXPECT_TRUE(driver.send(AttemptSucceeded{AttemptId{10}}).empty());
+  EXPECT_EQ(driver.scheduler.counters().stale_results, 1U);
+}
+
+TEST_F(Straggling, a_failure_of_one_is_charged_and_the_other_goes_on) {
+  be_late();
+  EXPECT_TRUE(driver.send(AttemptFailed{AttemptId{10}, FailureCause::crashed}).empty());
+  EXPECT_EQ(driver.scheduler.find_job(JobId{1})->stages[0].running, 1U);
+  EXPECT_EQ(driver.send(AttemptSucceeded{AttemptId{11}}).size(), 3U);
+}
+
+TEST_F(Straggling, is_left_alone_by_a_worker_that_has_other_work) {
+  driver.submit(2, {stage(1)});
+  driver.now += seconds(60);
+  EXPECT_TRUE(driver.expire().empty());
+  EXPECT_EQ(driver.scheduler.next_deadline(), std::nullopt) << "nothing can be done for it";
+  EXPECT_EQ(driver.succeed_last().size(), 4U) << "the second attempt, as soon as there is a slot";
+  EXPECT_EQ(driver.last_start().chunk, 9U);
+}
+
 }  // namespace
 }  // namespace muster::scheduling
