@@ -48,7 +48,8 @@ void Auditor::on_event(const JobSubmitted& event) {
 
 void Auditor::on_event(const WorkerJoined& event) {
   const auto [worker, added] = workers_.try_emplace(
-      event.worker, Worker{event.worker, event.slots, event.ahead, now_, false, false, {}});
+      event.worker,
+      Worker{event.worker, event.slots, event.ahead, now_, false, false, {}, 0, {}, {}});
   if (added) count(worker->second, 1);
 }
 
@@ -80,6 +81,8 @@ void Auditor::count(const Worker& worker, int sign) {
   room_ += sign * static_cast<std::int64_t>(worker.room());
   free_slots_ += sign * static_cast<std::int64_t>(worker.free_slots());
   waiting_ += sign * static_cast<std::int64_t>(waiting_at(worker));
+  if (worker.suspended_until && sign > 0) suspended_.insert({*worker.suspended_until, worker.id});
+  if (worker.suspended_until && sign < 0) suspended_.erase({*worker.suspended_until, worker.id});
   unreleased_ += worker.draining && worker.attempts.empty() ? sign : 0;
   if (!lease_) return;
   const std::pair lease(worker.heard + *lease_, worker.id);
@@ -123,10 +126,14 @@ void Auditor::on_event(const AttemptSucceeded& event) {
   expected_commit_ =
       ChunkFinished{attempt->job, attempt->ref.stage, attempt->ref.chunk, event.attempt};
   jobs_.at(attempt->job).stages[attempt->ref.stage].took += now_ - attempt->started;
+  workers_.at(attempt->worker).bad_chunks = 0;
 }
 
 void Auditor::on_event(const AttemptFailed& event) {
-  if (const auto attempt = take_off(event.attempt, true)) charge(*attempt, event.cause);
+  const auto attempt = take_off(event.attempt, true);
+  if (!attempt) return;
+  judge(*attempt, event.cause);
+  charge(*attempt, event.cause);
 }
 
 void Auditor::on_event(const AttemptReturned& event) {
@@ -142,7 +149,22 @@ void Auditor::on_event(const JobCancelled& event) {
     expected_ends_[event.job] = {event.job, Outcome::cancelled, {}};
 }
 
+void Auditor::judge(const Attempt& attempt, FailureCause cause) {
+  if (!suspension_ || !may_be_the_workers(cause)) return;
+  Worker& worker = workers_.at(attempt.worker);
+  const std::pair chunk(attempt.job, attempt.ref);
+  if (worker.bad_chunks != 0 && worker.last_bad == chunk) return;
+  worker.last_bad = chunk;
+  if (++worker.bad_chunks < suspension_->after) return;
+  --worker.bad_chunks;
+  expected_suspension_ = attempt.worker;
+}
+
 void Auditor::on_expire() {
+  while (!suspended_.empty() && suspended_.begin()->first <= now_) {
+    Worker& worker = workers_.at(suspended_.begin()->second);
+    change(worker, [&] { worker.suspended_until.reset(); });
+  }
   while (!held_.empty() && held_.begin()->latest <= now_) {
     const Held due = *held_.begin();
     held_.erase(held_.begin());

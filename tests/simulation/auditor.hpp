@@ -19,7 +19,8 @@ struct WorkerCounts {
   std::uint64_t expired = 0;
   std::uint64_t released = 0;
   std::uint64_t speculative = 0;  ///< second attempts
-  std::uint64_t overtaken = 0;    ///< first attempts that were cancelled for the second's success
+  std::uint64_t suspended = 0;
+  std::uint64_t overtaken = 0;  ///< first attempts that were cancelled for the second's success
 };
 
 /// Watches the events that go into a core and the actions that come out, keeps its own account of
@@ -37,14 +38,14 @@ struct WorkerCounts {
 ///  - jobs get room by priority, then by their share
 ///  - a worker is given up when its lease is over, and no earlier; what it had not started is not
 ///    charged; one that drains gets nothing and is released at its end; one that is paused gets
-///    none
+///    none, nor one that is suspended, which it is if chunk after chunk failed there, and only then
 ///  - a chunk starts only after what it waits for; stages finish in order and completely
 ///  - attempt ids are dense, attempt numbers count up, quarantined chunks run alone
 ///  - a back-off is neither cut short nor forgotten
 class Auditor {
  public:
   explicit Auditor(const SchedulerOptions& options)
-      : lease_(options.lease), speculation_(options.speculation) {}
+      : lease_(options.lease), speculation_(options.speculation), suspension_(options.suspension) {}
 
   /// One call of the core: the event it was given (null for expire) and all it answered.
   void step(TimePoint now, const Event* event, const std::vector<Action>& actions,
@@ -113,9 +114,12 @@ class Auditor {
     TimePoint heard;
     bool draining = false;
     bool paused = false;
+    std::optional<TimePoint> suspended_until;
+    std::uint32_t bad_chunks = 0;
+    std::optional<std::pair<JobId, ChunkRef>> last_bad;
     std::set<AttemptId> attempts;
 
-    bool is_open() const { return !draining && !paused; }
+    bool is_open() const { return !draining && !paused && !suspended_until; }
     std::uint64_t room() const {
       return is_open() ? std::uint64_t{slots} + ahead - attempts.size() : 0;
     }
@@ -148,6 +152,7 @@ class Auditor {
   void on_action(const CancelAttempt& action);
   void on_action(const RecallAttempt& action);
   void on_action(const WorkerExpired& action);
+  void on_action(const WorkerSuspended& action);
   void on_action(const WorkerReleased& action);
   void on_action(const ChunkFinished& action);
   void on_action(const StageFinished& action);
@@ -165,6 +170,7 @@ class Auditor {
 
   std::optional<Attempt> take_off(AttemptId id, bool free_slot);
   void charge(const Attempt& attempt, FailureCause cause);
+  void judge(const Attempt& attempt, FailureCause cause);
   void lose(WorkerId worker);
   std::uint64_t waiting_at(const Worker& worker) const;
   /// Changes a worker, or its attempts, and what is summed up over all of them.
@@ -190,6 +196,7 @@ class Auditor {
   std::uint64_t last_attempt_ = 0;
   std::optional<Duration> lease_;
   std::optional<SpeculationOptions> speculation_;
+  std::optional<SuspensionOptions> suspension_;
   std::uint64_t recalls_out_ = 0;
 
   // Over all workers.
@@ -198,6 +205,7 @@ class Auditor {
   std::int64_t waiting_ = 0;
   std::int64_t unreleased_ = 0;
   std::set<std::pair<TimePoint, WorkerId>> leases_;
+  std::set<std::pair<TimePoint, WorkerId>> suspended_;
   std::uint64_t startable_ = 0;
   std::uint64_t quarantined_ = 0;  ///< could run but for their turn
   std::uint64_t alone_running_ = 0;
@@ -207,6 +215,7 @@ class Auditor {
   std::optional<ChunkFinished> expected_commit_;
   std::optional<JobRejected> expected_rejection_;
   std::map<JobId, JobFinished> expected_ends_;
+  std::optional<WorkerId> expected_suspension_;
 
   std::uint64_t commits_ = 0;
   PerCause<std::uint64_t> failures_ = {};

@@ -161,6 +161,17 @@ void Auditor::on_action(const WorkerExpired& action) {
   lose(action.worker);
 }
 
+void Auditor::on_action(const WorkerSuspended& action) {
+  expect(std::exchange(expected_suspension_, std::nullopt) == action.worker,
+         "a worker is suspended without a reason");
+  const auto worker = workers_.find(action.worker);
+  if (worker == workers_.end() || !suspension_) return;
+  expect(action.time >= suspension_->first && action.time <= suspension_->longest,
+         "a worker is suspended for too short a time, or too long");
+  ++counts_.suspended;
+  change(worker->second, [&] { worker->second.suspended_until = now_ + action.time; });
+}
+
 void Auditor::on_action(const WorkerReleased& action) {
   const auto worker = workers_.find(action.worker);
   if (worker == workers_.end()) {
@@ -239,6 +250,7 @@ void Auditor::check_settled(bool was_expire, std::optional<TimePoint> next_deadl
   expect(!expected_commit_, "a success is not committed");
   expect(!expected_rejection_, "a contradictory job is not rejected");
   expect(expected_ends_.empty(), "a job that should have ended did not");
+  expect(!expected_suspension_, "a worker on which all fails is not suspended");
   check_workers(was_expire, next_deadline);
   check_held(next_deadline);
 }
@@ -250,8 +262,11 @@ void Auditor::check_workers(bool was_expire, std::optional<TimePoint> next_deadl
   expect(waiting_ == 0 || static_cast<std::int64_t>(recalls_out_) >= free_slots_,
          "attempts wait while slots are free");
   expect(unreleased_ == 0, "a drained worker is not released");
-  const bool any_cause = !held_.empty() || !leases_.empty() || (speculation_ && !attempts_.empty());
+  const bool any_cause = !held_.empty() || !leases_.empty() || !suspended_.empty() ||
+                         (speculation_ && !attempts_.empty());
   expect(!next_deadline || any_cause, "there is a deadline for nothing");
+  expect(suspended_.empty() || (next_deadline && *next_deadline <= suspended_.begin()->first),
+         "the end of a suspension is forgotten");
   if (leases_.empty()) return;
   const TimePoint first = leases_.begin()->first;
   expect(!was_expire || first > now_, "a lease is over and nobody minds");

@@ -256,6 +256,18 @@ Mutations of_workers() {
          };
          return mutant;
        }},
+      {"suspends nobody",
+       [](const SchedulerOptions& s) -> Made {
+         SchedulerOptions lenient = s;
+         lenient.suspension.reset();
+         return std::make_unique<Mutant>(lenient);
+       }},
+      {"suspends too early",
+       [](const SchedulerOptions& s) -> Made {
+         SchedulerOptions strict = s;
+         if (strict.suspension) strict.suspension->after = 2;
+         return std::make_unique<Mutant>(strict);
+       }},
       {"knows no priorities",
        [](const SchedulerOptions& s) -> Made {
          return hearing<JobSubmitted>(s, [](JobSubmitted& e) { return e.rank.priority = 0, true; });

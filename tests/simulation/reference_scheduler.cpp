@@ -18,6 +18,8 @@ void ReferenceScheduler::expire(TimePoint now, std::vector<Action>& actions) {
     actions.push_back(WorkerExpired{worker});
     on(now, WorkerLost{worker}, actions);
   }
+  for (auto& [id, worker] : workers_)
+    if (worker.suspended_until <= now) worker.suspended_until.reset();
   for (Job& job : jobs_)
     for (auto& stage : job.chunks)
       for (Chunk& chunk : stage)
@@ -35,6 +37,8 @@ std::optional<TimePoint> ReferenceScheduler::next_deadline() const {
       }
   if (next_late_ && (!next || *next_late_ < *next)) next = next_late_;
   for (const auto& [id, worker] : workers_) {
+    const auto& until = worker.suspended_until;
+    if (until && (!next || *until < *next)) next = until;
     if (lease_ && (!next || worker.heard + *lease_ < *next)) next = worker.heard + *lease_;
   }
   return next;
@@ -56,7 +60,8 @@ void ReferenceScheduler::on(TimePoint, const JobSubmitted& event, std::vector<Ac
 }
 
 void ReferenceScheduler::on(TimePoint now, const WorkerJoined& event, std::vector<Action>&) {
-  workers_.try_emplace(event.worker, Worker{event.slots, event.ahead, false, false, now});
+  workers_.try_emplace(event.worker,
+                       Worker{event.slots, event.ahead, false, false, now, 0, 0, {}, {}});
 }
 
 void ReferenceScheduler::on(TimePoint now, const WorkerHeard& event, std::vector<Action>&) {
@@ -94,6 +99,8 @@ void ReferenceScheduler::on(TimePoint now, const AttemptSucceeded& event,
                             std::vector<Action>& actions) {
   const auto attempt = take_result(event.attempt);
   if (!attempt) return;
+  workers_[attempt->worker].bad_chunks = 0;
+  workers_[attempt->worker].suspensions = 0;
   Job& job = jobs_[attempt->job];
   job.took[attempt->ref.stage].push_back(now - attempt->started);
   for (auto& [id, other] : attempts_) {
@@ -109,7 +116,27 @@ void ReferenceScheduler::on(TimePoint now, const AttemptSucceeded& event,
 void ReferenceScheduler::on(TimePoint now, const AttemptFailed& event,
                             std::vector<Action>& actions) {
   const auto attempt = take_result(event.attempt);
-  if (attempt) charge(now, *attempt, event.cause, actions);
+  if (!attempt) return;
+  Worker& worker = workers_[attempt->worker];
+  const bool is_bad = event.cause == FailureCause::crashed || event.cause == FailureCause::killed ||
+                      event.cause == FailureCause::out_of_memory ||
+                      event.cause == FailureCause::no_space;
+  const bool same = worker.bad_chunks > 0 && worker.last_bad->job == attempt->job &&
+                    worker.last_bad->ref == attempt->ref;
+  if (suspension_ && is_bad && !same) {
+    worker.last_bad = attempt;
+    if (++worker.bad_chunks >= suspension_->after) {
+      --worker.bad_chunks;
+      Duration time = suspension_->first;
+      for (std::uint32_t i = 0; i < worker.suspensions && time < suspension_->longest; ++i)
+        time *= 2;
+      ++worker.suspensions;
+      time = std::min(time, suspension_->longest);
+      worker.suspended_until = now + time;
+      actions.push_back(WorkerSuspended{attempt->worker, time});
+    }
+  }
+  charge(now, *attempt, event.cause, actions);
 }
 
 void ReferenceScheduler::on(TimePoint, const AttemptReturned& event, std::vector<Action>&) {
@@ -206,7 +233,8 @@ std::int64_t ReferenceScheduler::free_slots(WorkerId worker) const {
 
 bool ReferenceScheduler::has_room(WorkerId id) const {
   const Worker& worker = workers_.at(id);
-  return !worker.draining && !worker.paused && free_slots(id) + worker.ahead > 0;
+  return !worker.draining && !worker.paused && !worker.suspended_until &&
+         free_slots(id) + worker.ahead > 0;
 }
 
 std::optional<WorkerId> ReferenceScheduler::best_worker(std::optional<WorkerId> avoid) const {

@@ -14,6 +14,7 @@ class ReferenceScheduler : public Core {
   explicit ReferenceScheduler(const SchedulerOptions& options)
       : lease_(options.lease),
         speculation_(options.speculation),
+        suspension_(options.suspension),
         policy_(options.back_off, options.seed) {}
 
   void handle(TimePoint now, const Event& event, std::vector<Action>& actions) override;
@@ -59,6 +60,10 @@ class ReferenceScheduler : public Core {
     bool draining = false;
     bool paused = false;
     TimePoint heard;
+    std::uint32_t bad_chunks = 0;
+    std::uint32_t suspensions = 0;
+    std::optional<Attempt> last_bad = {};
+    std::optional<TimePoint> suspended_until = {};
   };
 
   void on(TimePoint now, const JobSubmitted& event, std::vector<Action>& actions);
@@ -95,6 +100,7 @@ class ReferenceScheduler : public Core {
 
   std::optional<Duration> lease_;
   std::optional<SpeculationOptions> speculation_;
+  std::optional<SuspensionOptions> suspension_;
   std::optional<TimePoint> next_late_;
   RetryPolicy policy_;
   std::vector<Job> jobs_;

@@ -41,8 +41,11 @@ JobSpec random_spec(Random& random, std::uint32_t chunks_below) {
 }  // namespace
 
 SchedulerOptions Scenario::options() const {
-  SchedulerOptions out{.seed = seed, .back_off = {}, .lease = lease, .speculation = {}};
+  SchedulerOptions out{
+      .seed = seed, .back_off = {}, .lease = lease, .speculation = {}, .suspension = {}};
   if (speculates) out.speculation = {.at_least = milliseconds(30), .times = 2, .samples = 5};
+  if (suspends)
+    out.suspension = {.after = 3, .first = milliseconds(20), .longest = milliseconds(90)};
   return out;
 }
 
@@ -88,6 +91,8 @@ Scenario make_scenario(std::uint64_t seed, Size size, Mode mode) {
   s.drain_rate = random.chance(0.5) ? 0 : random.unit() * 0.2;
   if (random.chance(0.6)) s.lease = milliseconds(100 + random.below(400));
   s.speculates = random.chance(0.5);
+  s.suspends = random.chance(0.5);
+  s.sick_rate = random.chance(0.5) ? 0 : 0.1;
   s.heal_after = milliseconds(100 + random.below(1500));
   s.steps_max = heals ? (large ? 500'000 : 50'000) : (large ? 30'000 : 2'000);
   return s;

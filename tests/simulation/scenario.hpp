@@ -42,9 +42,11 @@ struct Scenario {
   double loss_rate = 0;       ///< of chaotic moments at which workers are lost
   double cancel_rate = 0;     ///< of chaotic moments at which a job is cancelled
   double freeze_rate = 0;     ///< of chaotic moments at which a worker stands still for a while
+  double sick_rate = 0;       ///< of chaotic moments at which a worker begins to fail everything
   double drain_rate = 0;      ///< of chaotic moments at which a worker is drained, or paused
   std::optional<Duration> lease;
   bool speculates = false;
+  bool suspends = false;
   Duration heal_after{};
   std::uint64_t steps_max = 0;
 

@@ -46,6 +46,7 @@ struct Totals {
     workers.released += report.workers.released;
     workers.speculative += report.workers.speculative;
     workers.overtaken += report.workers.overtaken;
+    workers.suspended += report.workers.suspended;
     for (std::uint32_t i = 0; i < failure_cause_count; ++i)
       failures[static_cast<FailureCause>(i)] += report.failures[static_cast<FailureCause>(i)];
     for (const auto& [outcome, count] : report.outcomes) outcomes[outcome] += count;
@@ -60,6 +61,7 @@ struct Totals {
     EXPECT_GT(workers.released, 0U);
     EXPECT_GT(workers.speculative, 0U);
     EXPECT_GT(workers.overtaken, 0U);
+    EXPECT_GT(workers.suspended, 0U);
     for (std::uint32_t i = 0; i < failure_cause_count; ++i)
       EXPECT_GT(failures[static_cast<FailureCause>(i)], 0U)
           << to_string(static_cast<FailureCause>(i));
@@ -72,7 +74,8 @@ struct Totals {
     std::printf(
         "%lu recalled, %lu returned, %lu second attempts, %lu of them the first to succeed; ",
         workers.recalled, workers.returned, workers.speculative, workers.overtaken);
-    std::printf("workers: %lu expired, %lu released; failures:", workers.expired, workers.released);
+    std::printf("workers: %lu expired, %lu released, %lu suspended; failures:", workers.expired,
+                workers.released, workers.suspended);
     for (std::uint32_t i = 0; i < failure_cause_count; ++i) {
       const auto cause = static_cast<FailureCause>(i);
       std::printf(" %s %lu", std::string(to_string(cause)).c_str(), failures[cause]);

@@ -37,6 +37,7 @@ struct Encoder {
   void operator()(const CancelAttempt& a) { put(a.attempt.value, a.worker.value); }
   void operator()(const RecallAttempt& a) { put(a.attempt.value, a.worker.value); }
   void operator()(const WorkerExpired& a) { put(a.worker.value); }
+  void operator()(const WorkerSuspended& a) { put(a.worker.value, a.time.count()); }
   void operator()(const WorkerReleased& a) { put(a.worker.value); }
   void operator()(const ChunkFinished& a) { put(a.job.value, a.stage, a.chunk, a.attempt.value); }
   void operator()(const StageFinished& a) { put(a.job.value, a.stage); }
@@ -179,6 +180,11 @@ void World::happen(Chaos) {
   if (random_.chance(scenario_.cancel_rate)) at({}, Event(JobCancelled{some_job()}));
   if (random_.chance(scenario_.freeze_rate)) freeze_worker();
   if (random_.chance(scenario_.drain_rate)) drain_worker();
+  if (random_.chance(scenario_.sick_rate)) {
+    const WorkerId worker = some_worker();
+    places_[worker].sick = true;
+    at(some_ms(300), Recovery{worker});
+  }
   if (random_.chance(0.1)) at({}, Expire{});
   if (random_.chance(0.3)) send_nonsense();
   at(some_ms(40), Chaos{});
@@ -291,7 +297,8 @@ void World::carry_out(const WorkerReleased& action) {
 Event World::fate(const StartAttempt& action) {
   const auto poison = scenario_.poison(action.job, {action.stage, action.chunk});
   if (poison) return AttemptFailed{action.attempt, *poison};
-  if (healed_ || !random_.chance(scenario_.fault_rate)) return AttemptSucceeded{action.attempt};
+  const double rate = places_[action.worker].sick ? 0.9 : scenario_.fault_rate;
+  if (healed_ || !random_.chance(rate)) return AttemptSucceeded{action.attempt};
   if (random_.chance(scenario_.hopeless_rate)) {
     constexpr FailureCause hopeless[] = {FailureCause::task_error, FailureCause::no_space,
                                          FailureCause::input_changed};

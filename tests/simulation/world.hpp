@@ -50,7 +50,10 @@ class World {
   struct Thaw {
     WorkerId worker;
   };
-  using Happening = std::variant<Event, Chaos, Heal, Expire, Beat, Thaw>;
+  struct Recovery {
+    WorkerId worker;
+  };
+  using Happening = std::variant<Event, Chaos, Heal, Expire, Beat, Thaw, Recovery>;
 
   struct Place {
     std::uint32_t slots = 1;
@@ -59,6 +62,7 @@ class World {
     bool joined = false;  ///< as the core knows
     bool dead = false;
     bool frozen = false;
+    bool sick = false;  ///< nearly everything fails there
     std::set<AttemptId> running;
     std::deque<StartAttempt> waiting;
   };
@@ -71,6 +75,7 @@ class World {
   void happen(Expire);
   void happen(Beat);
   void happen(Thaw);
+  void happen(Recovery recovery) { places_[recovery.worker].sick = false; }
 
   /// False if the result gets lost or put off because its worker is dead.
   bool arrives(const Event& event);

@@ -4,6 +4,7 @@
 #include <optional>
 #include <variant>
 
+#include <muster/base/clock.hpp>
 #include <muster/base/ids.hpp>
 #include <muster/scheduling/failure_cause.hpp>
 #include <muster/scheduling/job_spec.hpp>
@@ -48,6 +49,14 @@ struct WorkerExpired {
   WorkerId worker;
 
   friend bool operator==(const WorkerExpired&, const WorkerExpired&) = default;
+};
+
+/// Too much has failed on the worker in a row: it gets nothing for a while.
+struct WorkerSuspended {
+  WorkerId worker;
+  Duration time{};
+
+  friend bool operator==(const WorkerSuspended&, const WorkerSuspended&) = default;
 };
 
 /// The draining worker has ended all it had, and is forgotten.
@@ -105,7 +114,8 @@ struct JobRejected {
   friend bool operator==(const JobRejected&, const JobRejected&) = default;
 };
 
-using Action = std::variant<StartAttempt, CancelAttempt, RecallAttempt, WorkerExpired,
-                            WorkerReleased, ChunkFinished, StageFinished, JobFinished, JobRejected>;
+using Action =
+    std::variant<StartAttempt, CancelAttempt, RecallAttempt, WorkerExpired, WorkerSuspended,
+                 WorkerReleased, ChunkFinished, StageFinished, JobFinished, JobRejected>;
 
 }  // namespace muster::scheduling

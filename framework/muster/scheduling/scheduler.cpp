@@ -8,6 +8,7 @@ namespace muster::scheduling {
 
 Scheduler::Scheduler(SchedulerOptions options)
     : speculation_(options.speculation),
+      suspension_(options.suspension),
       policy_(options.back_off, options.seed),
       workers_(options.lease) {}
 
@@ -21,6 +22,7 @@ void Scheduler::expire(TimePoint now, std::vector<Action>& actions) {
     actions.push_back(WorkerExpired{worker});
     lose(now, *workers_.leave(worker), actions);
   }
+  workers_.end_suspensions(now);
   while (!deadlines_.empty() && deadlines_.begin()->at <= now) {
     const QueuedChunk due = deadlines_.begin()->chunk;
     deadlines_.erase(deadlines_.begin());
@@ -33,10 +35,12 @@ void Scheduler::expire(TimePoint now, std::vector<Action>& actions) {
 
 std::optional<TimePoint> Scheduler::next_deadline() const {
   std::optional<TimePoint> next = workers_.next_expiry();
-  if (!deadlines_.empty() && (!next || deadlines_.begin()->at < *next)) {
-    next = deadlines_.begin()->at;
-  }
-  if (next_late_ && (!next || *next_late_ < *next)) next = next_late_;
+  const auto consider = [&next](std::optional<TimePoint> other) {
+    if (other && (!next || *other < *next)) next = other;
+  };
+  consider(workers_.next_suspension_end());
+  if (!deadlines_.empty()) consider(deadlines_.begin()->at);
+  consider(next_late_);
   return next;
 }
 
@@ -107,6 +111,7 @@ void Scheduler::lose(TimePoint now, const WorkerTable::Left& left, std::vector<A
 void Scheduler::on(TimePoint now, const AttemptSucceeded& event, std::vector<Action>& actions) {
   const std::optional<Attempt> attempt = take_result(event.attempt);
   if (!attempt) return;
+  workers_.conduct(attempt->worker).succeeded();
   Job& job = jobs_.at(attempt->job);
   if (job.state.speculates(attempt->ref.stage)) {
     job.times[attempt->ref.stage].stragglers.succeeded(now - attempt->started);
@@ -123,7 +128,19 @@ void Scheduler::on(TimePoint now, const AttemptSucceeded& event, std::vector<Act
 
 void Scheduler::on(TimePoint now, const AttemptFailed& event, std::vector<Action>& actions) {
   const std::optional<Attempt> attempt = take_result(event.attempt);
-  if (attempt) charge(now, *attempt, event.cause, actions);
+  if (!attempt) return;
+  judge(now, *attempt, event.cause, actions);
+  charge(now, *attempt, event.cause, actions);
+}
+
+/// Is the worker to blame?
+void Scheduler::judge(TimePoint now, const Attempt& attempt, FailureCause cause,
+                      std::vector<Action>& actions) {
+  if (!suspension_ || !may_be_the_workers(cause)) return;
+  const auto time = workers_.conduct(attempt.worker).failed(attempt.job, attempt.ref, *suspension_);
+  if (!time) return;
+  workers_.suspend(attempt.worker, now + *time);
+  actions.push_back(WorkerSuspended{attempt.worker, *time});
 }
 
 void Scheduler::on(TimePoint, const AttemptReturned& event, std::vector<Action>&) {

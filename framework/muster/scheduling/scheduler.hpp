@@ -25,6 +25,7 @@ struct SchedulerOptions {
   /// How long a worker is believed in after a sign of life. None: until it is reported as lost.
   std::optional<Duration> lease = std::nullopt;
   std::optional<SpeculationOptions> speculation = std::nullopt;  ///< none: stragglers are awaited
+  std::optional<SuspensionOptions> suspension = std::nullopt;    ///< none: no worker is suspended
 };
 
 /// Decides everything about chunks: which runs where and when, what is retried, what is committed.
@@ -63,7 +64,8 @@ struct SchedulerOptions {
 ///  in
 ///    the order in which it got them: as many as it has slots fail with worker_lost, those behind
 ///    them go back uncharged. One that drains gets nothing more, and is released when it has
-///    nothing left; one that is paused gets nothing until it is resumed.
+///    nothing left; one that is paused gets nothing until it is resumed, and one on which chunk
+///    after chunk fails is suspended for a while (SuspensionOptions).
 ///  - End. A job ends once. If it fails or is cancelled, its attempts are cancelled first and
 ///    nothing is started or committed for it any more.
 ///
@@ -181,6 +183,8 @@ class Scheduler {
   void charge(TimePoint now, const Attempt& attempt, FailureCause cause,
               std::vector<Action>& actions);
   void give_back(const Attempt& attempt);
+  void judge(TimePoint now, const Attempt& attempt, FailureCause cause,
+             std::vector<Action>& actions);
   void requeue(Job& job, ChunkRef ref);
   void end_if_done(Job& job, std::vector<Action>& actions);
   void end_job(Job& job, const JobFinished& finished, std::vector<Action>& actions);
@@ -195,6 +199,7 @@ class Scheduler {
   bool has_slots_to_spare() const { return workers_.free_slots() > recalls_; }
 
   std::optional<SpeculationOptions> speculation_;
+  std::optional<SuspensionOptions> suspension_;
   RetryPolicy policy_;
   WorkerTable workers_;
   std::map<JobId, Job> jobs_;

@@ -44,12 +44,38 @@ bool WorkerTable::hear(WorkerId id, TimePoint now) {
   return true;
 }
 
+void WorkerTable::suspend(WorkerId id, TimePoint until) {
+  Worker& worker = workers_.at(id);
+  take_out(id, worker);
+  if (worker.suspended_until) suspended_.erase({*worker.suspended_until, id});
+  worker.suspended_until = until;
+  suspended_.emplace(until, id);
+  put_in(id, worker);
+}
+
+void WorkerTable::end_suspensions(TimePoint now) {
+  while (!suspended_.empty() && suspended_.begin()->first <= now) {
+    const WorkerId id = suspended_.begin()->second;
+    suspended_.erase(suspended_.begin());
+    Worker& worker = workers_.at(id);
+    take_out(id, worker);
+    worker.suspended_until.reset();
+    put_in(id, worker);
+  }
+}
+
+std::optional<TimePoint> WorkerTable::next_suspension_end() const {
+  if (suspended_.empty()) return std::nullopt;
+  return suspended_.begin()->first;
+}
+
 std::optional<WorkerTable::Left> WorkerTable::leave(WorkerId id) {
   const auto entry = workers_.find(id);
   if (entry == workers_.end()) return std::nullopt;
   const Worker& worker = entry->second;
   take_out(id, worker);
   if (lease_) leases_.erase({worker.expires, id});
+  if (worker.suspended_until) suspended_.erase({*worker.suspended_until, id});
   Left left;
   for (const AttemptId attempt : worker.attempts) {
     (left.running.size() < worker.slots ? left.running : left.waiting).push_back(attempt);

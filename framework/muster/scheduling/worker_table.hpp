@@ -10,6 +10,7 @@
 
 #include <muster/base/clock.hpp>
 #include <muster/base/ids.hpp>
+#include <muster/scheduling/suspension.hpp>
 
 namespace muster::scheduling {
 
@@ -35,6 +36,8 @@ class WorkerTable {
   bool drain(WorkerId worker);
   bool pause(WorkerId worker, bool paused);
   bool hear(WorkerId worker, TimePoint now);
+  void suspend(WorkerId worker, TimePoint until);  ///< nothing more is started there before; known
+  void end_suspensions(TimePoint now);
   std::optional<Left> leave(WorkerId worker);
 
   /// The worker for the next attempt: any but `avoid` if there is a choice. Empty if none has room.
@@ -60,6 +63,8 @@ class WorkerTable {
 
   std::vector<WorkerId> expired(TimePoint now) const;  ///< by id
   std::optional<TimePoint> next_expiry() const;
+  std::optional<TimePoint> next_suspension_end() const;
+  Conduct& conduct(WorkerId worker) { return workers_.at(worker).conduct; }
 
  private:
   struct Worker {
@@ -67,14 +72,18 @@ class WorkerTable {
     std::uint32_t ahead = 0;
     bool draining = false;
     bool paused = false;
+    std::optional<TimePoint> suspended_until;
     TimePoint expires;
+    Conduct conduct;
     std::set<AttemptId> attempts;
     std::set<AttemptId> steady;  ///< those that could be recalled
 
     std::int64_t free() const {
       return std::int64_t{slots} - static_cast<std::int64_t>(attempts.size());
     }
-    bool has_room() const { return !draining && !paused && free() + std::int64_t{ahead} > 0; }
+    bool has_room() const {
+      return !draining && !paused && !suspended_until && free() + std::int64_t{ahead} > 0;
+    }
     std::uint64_t free_slots() const {
       return has_room() && free() > 0 ? static_cast<std::uint64_t>(free()) : 0;
     }
@@ -105,6 +114,7 @@ class WorkerTable {
   std::set<Ranked> overfull_;  ///< those with a surplus, by that
   std::set<WorkerId> drained_;
   std::set<std::pair<TimePoint, WorkerId>> leases_;
+  std::set<std::pair<TimePoint, WorkerId>> suspended_;
   std::uint64_t free_slots_ = 0;
 };
 

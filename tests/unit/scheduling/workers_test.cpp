@@ -187,5 +187,50 @@ TEST_F(Straggling, is_left_alone_by_a_worker_that_has_other_work) {
   EXPECT_EQ(driver.last_start().chunk, 9U);
 }
 
+class Suspension : public testing::Test {
+ protected:
+  Driver driver{SchedulerOptions{.seed = 1,
+                                 .back_off = {},
+                                 .lease = {},
+                                 .speculation = {},
+                                 .suspension = {{.after = 3, .first = seconds(1)}}}};
+};
+
+TEST_F(Suspension, is_not_for_a_chunk_that_fails_again_and_again) {
+  driver.join(1, 1);
+  driver.submit(1, {stage(4, Edge::none, {.no_space = 9})});
+  for (int i = 0; i < 5; ++i) driver.fail_last(FailureCause::no_space);
+  EXPECT_TRUE(driver.all<WorkerSuspended>().empty()) << "the chunk may be to blame";
+}
+
+TEST_F(Suspension, ends_by_itself_and_is_longer_the_next_time) {
+  driver.join(1, 3);
+  driver.submit(1, {stage(9, Edge::none, {.out_of_memory = 9})});
+  for (std::uint64_t id = 1; id <= 3; ++id)
+    driver.send(AttemptFailed{AttemptId{id}, FailureCause::out_of_memory});
+  EXPECT_EQ(driver.all<WorkerSuspended>(),
+            (std::vector<WorkerSuspended>{{WorkerId{1}, seconds(1)}}));
+  const std::size_t before = driver.all<StartAttempt>().size();
+  EXPECT_EQ(driver.scheduler.next_deadline(), driver.now + seconds(1));
+  driver.now += seconds(1);
+  EXPECT_FALSE(driver.expire().empty());
+  EXPECT_GT(driver.all<StartAttempt>().size(), before);
+  driver.send(AttemptFailed{AttemptId{4}, FailureCause::out_of_memory});
+  EXPECT_EQ(driver.all<WorkerSuspended>().back().time, seconds(2));
+}
+
+TEST_F(Suspension, is_not_for_errors_of_the_task_and_a_success_clears_the_worker) {
+  driver.join(1, 2);
+  driver.submit(1, {stage(9, Edge::none, {.task_error = 9, .out_of_memory = 9})});
+  for (std::uint64_t id = 1; id <= 6; ++id)
+    driver.send(AttemptFailed{AttemptId{id}, FailureCause::task_error});
+  driver.send(AttemptFailed{AttemptId{7}, FailureCause::out_of_memory});
+  driver.send(AttemptFailed{AttemptId{8}, FailureCause::out_of_memory});
+  driver.send(AttemptSucceeded{AttemptId{9}});
+  driver.send(AttemptFailed{AttemptId{10}, FailureCause::out_of_memory});
+  driver.send(AttemptFailed{AttemptId{11}, FailureCause::out_of_memory});
+  EXPECT_TRUE(driver.all<WorkerSuspended>().empty());
+}
+
 }  // namespace
 }  // namespace muster::scheduling
