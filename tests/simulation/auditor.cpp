@@ -41,7 +41,7 @@ void Auditor::on_event(const JobSubmitted& event) {
   job.rank = event.rank;
   job.order = order;
   for (const StageSpec& spec : event.spec)
-    job.stages.push_back({spec, std::vector<Chunk>(spec.chunk_count), 0, 0, false, {}});
+    job.stages.push_back({spec, std::vector<Chunk>(spec.chunk_count), 0, 0, false, {}, 0, {}});
   for (std::uint32_t i = 0; i < job.stages.size(); ++i) recount_stage(job, i);
   if (event.spec.empty()) expected_ends_[event.job] = {event.job, Outcome::succeeded, {}};
 }
@@ -49,7 +49,7 @@ void Auditor::on_event(const JobSubmitted& event) {
 void Auditor::on_event(const WorkerJoined& event) {
   const auto [worker, added] = workers_.try_emplace(
       event.worker,
-      Worker{event.worker, event.slots, event.ahead, now_, false, false, {}, 0, {}, {}});
+      Worker{event.worker, event.slots, event.ahead, now_, false, false, {}, 0, {}, {}, 0});
   if (added) count(worker->second, 1);
 }
 
@@ -83,7 +83,7 @@ void Auditor::count(const Worker& worker, int sign) {
   waiting_ += sign * static_cast<std::int64_t>(waiting_at(worker));
   if (worker.suspended_until && sign > 0) suspended_.insert({*worker.suspended_until, worker.id});
   if (worker.suspended_until && sign < 0) suspended_.erase({*worker.suspended_until, worker.id});
-  unreleased_ += worker.draining && worker.attempts.empty() ? sign : 0;
+  unreleased_ += worker.draining && worker.attempts.empty() && worker.kept == 0 ? sign : 0;
   if (!lease_) return;
   const std::pair lease(worker.heard + *lease_, worker.id);
   if (sign > 0) {
@@ -115,6 +115,7 @@ void Auditor::lose(WorkerId id) {
       ++counts_.returned;
     }
   }
+  for (const auto& [job, ref] : std::set(kept_[id])) lose_output(job, ref);
   for (const Attempt& attempt : running) {
     if (!expected_ends_.contains(attempt.job)) charge(attempt, FailureCause::worker_lost);
   }
@@ -125,8 +126,11 @@ void Auditor::on_event(const AttemptSucceeded& event) {
   if (!attempt) return;
   expected_commit_ =
       ChunkFinished{attempt->job, attempt->ref.stage, attempt->ref.chunk, event.attempt};
-  jobs_.at(attempt->job).stages[attempt->ref.stage].took += now_ - attempt->started;
+  Stage& stage = jobs_.at(attempt->job).stages[attempt->ref.stage];
+  stage.took += now_ - attempt->started;
+  ++stage.successes;
   workers_.at(attempt->worker).bad_chunks = 0;
+  committing_ = attempt->worker;
 }
 
 void Auditor::on_event(const AttemptFailed& event) {
@@ -134,6 +138,24 @@ void Auditor::on_event(const AttemptFailed& event) {
   if (!attempt) return;
   judge(*attempt, event.cause);
   charge(*attempt, event.cause);
+}
+
+void Auditor::on_event(const OutputLost& event) {
+  const auto entry = jobs_.find(event.job);
+  if (entry == jobs_.end() || event.stage >= entry->second.stages.size()) return;
+  if (event.chunk >= entry->second.stages[event.stage].chunks.size()) return;
+  if (!entry->second.outcome) lose_output(event.job, {event.stage, event.chunk});
+}
+
+void Auditor::lose_output(JobId id, ChunkRef ref) {
+  Job& job = jobs_.at(id);
+  const auto at = std::exchange(job.stages[ref.stage].chunks[ref.chunk].kept_at, std::nullopt);
+  if (!at) return;
+  kept_[*at].erase({id, ref});
+  const auto worker = workers_.find(*at);
+  if (worker != workers_.end()) change(worker->second, [&] { --worker->second.kept; });
+  job.stages[ref.stage].lost.insert(ref.chunk);
+  with_losses_.insert(id);
 }
 
 void Auditor::on_event(const AttemptReturned& event) {
@@ -217,7 +239,8 @@ void Auditor::charge(const Attempt& attempt, FailureCause cause) {
     expected_ends_[attempt.job] = {attempt.job, Outcome::failed, failure};
     return;
   }
-  if (cause == FailureCause::killed && charged >= 2 && chunk.running == 0) {
+  const bool may_pass = cause == FailureCause::killed || cause == FailureCause::input_lost;
+  if (may_pass && charged >= 2 && chunk.running == 0) {
     const Duration nominal = milliseconds(std::min(1000, 10 << std::min(charged - 2, 10U)));
     chunk.not_before = now_ + nominal / 2;
     chunk.latest = now_ + nominal;

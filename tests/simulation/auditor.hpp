@@ -20,6 +20,7 @@ struct WorkerCounts {
   std::uint64_t released = 0;
   std::uint64_t speculative = 0;  ///< second attempts
   std::uint64_t suspended = 0;
+  std::uint64_t reopened = 0;   ///< chunks whose output was lost and needed
   std::uint64_t overtaken = 0;  ///< first attempts that were cancelled for the second's success
 };
 
@@ -27,6 +28,9 @@ struct WorkerCounts {
 /// what they mean, and says which promise is broken. Knows nothing of how the core works, and not
 /// the jitter: of a back-off it knows the bounds.
 ///
+///  - what workers kept is gone with them: if the next stage is not complete, it is made again
+///  before
+///    anything of that starts; and else not
 ///  - a chunk has a second attempt only if its stage allows that and the first one is late, and
 ///  never
 ///    a third; when one is committed, the other is cancelled
@@ -72,6 +76,7 @@ class Auditor {
     bool committed = false;
     std::uint32_t running = 0;  ///< attempts
     Queue counted = Queue::none;
+    std::optional<WorkerId> kept_at;
     PerCause<std::uint32_t> charges = {};
     std::uint32_t failures = 0;
     std::optional<TimePoint> not_before;  ///< of a back-off
@@ -85,6 +90,8 @@ class Auditor {
     std::uint32_t running = 0;  ///< chunks
     bool finished = false;
     Duration took{};  ///< by the attempts that were committed
+    std::uint64_t successes = 0;
+    std::set<std::uint32_t> lost;  ///< chunks whose output is gone
   };
 
   struct Job {
@@ -118,6 +125,7 @@ class Auditor {
     std::uint32_t bad_chunks = 0;
     std::optional<std::pair<JobId, ChunkRef>> last_bad;
     std::set<AttemptId> attempts;
+    std::uint64_t kept = 0;  ///< outputs for jobs that run
 
     bool is_open() const { return !draining && !paused && !suspended_until; }
     std::uint64_t room() const {
@@ -145,6 +153,7 @@ class Auditor {
   void on_event(const AttemptSucceeded& event);
   void on_event(const AttemptFailed& event);
   void on_event(const AttemptReturned& event);
+  void on_event(const OutputLost& event);
   void on_event(const JobCancelled& event);
   void on_expire();
 
@@ -155,6 +164,7 @@ class Auditor {
   void on_action(const WorkerSuspended& action);
   void on_action(const WorkerReleased& action);
   void on_action(const ChunkFinished& action);
+  void on_action(const ChunkReopened& action);
   void on_action(const StageFinished& action);
   void on_action(const JobFinished& action);
   void on_action(const JobRejected& action);
@@ -172,6 +182,8 @@ class Auditor {
   void charge(const Attempt& attempt, FailureCause cause);
   void judge(const Attempt& attempt, FailureCause cause);
   void lose(WorkerId worker);
+  void lose_output(JobId id, ChunkRef ref);
+  void check_lost();
   std::uint64_t waiting_at(const Worker& worker) const;
   /// Changes a worker, or its attempts, and what is summed up over all of them.
   template <class Change>
@@ -206,6 +218,8 @@ class Auditor {
   std::int64_t unreleased_ = 0;
   std::set<std::pair<TimePoint, WorkerId>> leases_;
   std::set<std::pair<TimePoint, WorkerId>> suspended_;
+  std::map<WorkerId, std::set<std::pair<JobId, ChunkRef>>> kept_;
+  std::set<JobId> with_losses_;
   std::uint64_t startable_ = 0;
   std::uint64_t quarantined_ = 0;  ///< could run but for their turn
   std::uint64_t alone_running_ = 0;
@@ -213,6 +227,7 @@ class Auditor {
 
   // What the event of this step calls for and has not been seen yet.
   std::optional<ChunkFinished> expected_commit_;
+  WorkerId committing_;
   std::optional<JobRejected> expected_rejection_;
   std::map<JobId, JobFinished> expected_ends_;
   std::optional<WorkerId> expected_suspension_;

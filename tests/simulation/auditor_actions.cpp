@@ -69,10 +69,10 @@ void Auditor::check_second(const StartAttempt& action, const Stage& stage, const
   const std::string what = name(action.job, action.stage, action.chunk);
   ++counts_.speculative;
   const bool may = speculation_ && stage.spec.speculate && stage.chunks[action.chunk].running == 1;
-  expect(may && stage.committed >= speculation_->samples, what + " runs twice");
-  if (!may || stage.committed == 0) return;
+  expect(may && stage.successes >= speculation_->samples, what + " runs twice");
+  if (!may || stage.successes == 0) return;
   const Duration limit =
-      std::max(speculation_->at_least, stage.took / static_cast<Duration::rep>(stage.committed) *
+      std::max(speculation_->at_least, stage.took / static_cast<Duration::rep>(stage.successes) *
                                            static_cast<Duration::rep>(speculation_->times));
   for (const auto& [id, other] : attempts_) {
     if (other.job != action.job || other.ref != ChunkRef{action.stage, action.chunk} ||
@@ -178,7 +178,8 @@ void Auditor::on_action(const WorkerReleased& action) {
     expect(false, "a worker is released that is not there");
     return;
   }
-  expect(worker->second.draining && worker->second.attempts.empty(),
+  const Worker& released = worker->second;
+  expect(released.draining && released.attempts.empty() && released.kept == 0,
          "a worker is released too early");
   ++counts_.released;
   remove(worker);
@@ -199,9 +200,54 @@ void Auditor::on_action(const ChunkFinished& action) {
   chunk.committed = true;
   ++stage.committed;
   ++commits_;
+  if (stage.spec.keeps_output) {
+    chunk.kept_at = committing_;
+    kept_[committing_].insert({action.job, {action.stage, action.chunk}});
+    Worker& worker = workers_.at(committing_);
+    change(worker, [&] { ++worker.kept; });
+  }
   const std::uint32_t next = action.stage + 1;
   if (next < job.stages.size() && job.stages[next].spec.edge == Edge::each)
     recount(job, {next, action.chunk});
+}
+
+void Auditor::on_action(const ChunkReopened& action) {
+  const std::string what = name(action.job, action.stage, action.chunk);
+  const auto entry = jobs_.find(action.job);
+  if (entry == jobs_.end() || action.stage + 1 >= entry->second.stages.size()) {
+    expect(false, what + " is reopened, which nothing waits for");
+    return;
+  }
+  Job& job = entry->second;
+  Stage& stage = job.stages[action.stage];
+  Stage& next = job.stages[action.stage + 1];
+  if (stage.lost.erase(action.chunk) == 0) {
+    expect(false, what + " is reopened, and nothing of it was lost");
+    return;
+  }
+  expect(next.committed != next.spec.chunk_count, what + " is reopened in vain");
+  Chunk& chunk = stage.chunks[action.chunk];
+  const Queue counted = chunk.counted;
+  chunk = {};
+  chunk.counted = counted;
+  --stage.committed;
+  ++counts_.reopened;
+  if (std::exchange(stage.finished, false)) --job.stages_finished;
+  recount(job, {action.stage, action.chunk});
+  recount_stage(job, action.stage + 1);
+}
+
+/// What is lost and needed has been reopened.
+void Auditor::check_lost() {
+  for (const JobId id : std::exchange(with_losses_, {})) {
+    const Job& job = jobs_.at(id);
+    for (std::size_t s = 0; s + 1 < job.stages.size() && !job.outcome; ++s) {
+      const Stage& next = job.stages[s + 1];
+      if (job.stages[s].lost.empty()) continue;
+      with_losses_.insert(id);
+      expect(next.committed == next.spec.chunk_count, "what is lost and needed is not made again");
+    }
+  }
 }
 
 void Auditor::on_action(const StageFinished& action) {
@@ -237,6 +283,11 @@ void Auditor::on_action(const JobFinished& action) {
     for (std::uint32_t c = 0; c < job.stages[s].chunks.size(); ++c) {
       const auto latest = std::exchange(job.stages[s].chunks[c].latest, std::nullopt);
       if (latest) held_.erase({*latest, action.job, {s, c}});
+      const auto at = std::exchange(job.stages[s].chunks[c].kept_at, std::nullopt);
+      if (!at) continue;
+      kept_[*at].erase({action.job, {s, c}});
+      Worker& worker = workers_.at(*at);
+      change(worker, [&] { --worker.kept; });
     }
   }
 }
@@ -253,6 +304,7 @@ void Auditor::check_settled(bool was_expire, std::optional<TimePoint> next_deadl
   expect(!expected_suspension_, "a worker on which all fails is not suspended");
   check_workers(was_expire, next_deadline);
   check_held(next_deadline);
+  check_lost();
 }
 
 void Auditor::check_workers(bool was_expire, std::optional<TimePoint> next_deadline) {
@@ -279,8 +331,8 @@ void Auditor::check_held(std::optional<TimePoint> next_deadline) {
   if (held_.empty() || room_ == 0) return;
   const Held& first = *held_.begin();
   const Chunk& chunk = jobs_.at(first.job).stages[first.ref.stage].chunks[first.ref.chunk];
-  if (chunk.charges[FailureCause::crashed] >= crashes_before_quarantine && alone_running_ > 0)
-    return;
+  const bool is_alone = chunk.charges[FailureCause::crashed] >= crashes_before_quarantine;
+  if (is_alone && alone_running_ > 0) return;
   expect(next_deadline && *next_deadline <= first.latest, "a back-off is forgotten");
 }
 

@@ -268,6 +268,21 @@ Mutations of_workers() {
          if (strict.suspension) strict.suspension->after = 2;
          return std::make_unique<Mutant>(strict);
        }},
+      {"forgets that an output is lost",
+       [](const SchedulerOptions& s) -> Made {
+         return hearing<OutputLost>(s, [](OutputLost&) { return false; });
+       }},
+      {"does not say that a chunk is reopened",
+       [](const SchedulerOptions& s) -> Made {
+         return saying<ChunkReopened>(s, [](ChunkReopened&) { return false; });
+       }},
+      {"thinks that no output is kept",
+       [](const SchedulerOptions& s) -> Made {
+         return hearing<JobSubmitted>(s, [](JobSubmitted& e) {
+           for (StageSpec& stage : e.spec) stage.keeps_output = false;
+           return true;
+         });
+       }},
       {"knows no priorities",
        [](const SchedulerOptions& s) -> Made {
          return hearing<JobSubmitted>(s, [](JobSubmitted& e) { return e.rank.priority = 0, true; });

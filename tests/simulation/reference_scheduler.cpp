@@ -90,6 +90,17 @@ void ReferenceScheduler::on(TimePoint now, const WorkerLost& event, std::vector<
   std::erase_if(attempts_, [&](const auto& entry) { return entry.second.worker == event.worker; });
   for (std::size_t i = 0; i < lost.size(); ++i)
     if (!lost[i].cancelled) --chunk(lost[i]).running;
+  std::map<JobId, Job*> by_id;
+  for (Job& job : jobs_) by_id[job.id] = &job;
+  for (auto& [id, job] : by_id) {
+    for (auto& stage : job->chunks)
+      for (Chunk& each : stage)
+        if (each.kept_at == event.worker) {
+          each.kept_at.reset();
+          each.lost = true;
+        }
+    reopen(*job, actions);
+  }
   for (std::size_t i = 0; i < std::min<std::size_t>(slots, lost.size()); ++i)
     if (!lost[i].cancelled && !jobs_[lost[i].job].ended)
       charge(now, lost[i], FailureCause::worker_lost, actions);
@@ -108,7 +119,8 @@ void ReferenceScheduler::on(TimePoint now, const AttemptSucceeded& event,
     other.cancelled = true;
     actions.push_back(CancelAttempt{id, other.worker});
   }
-  chunk(*attempt) = Chunk{.done = true, .running = 0, .failure = {}};
+  chunk(*attempt) = Chunk{.done = true, .failure = {}};
+  if (job.spec[attempt->ref.stage].keeps_output) chunk(*attempt).kept_at = attempt->worker;
   actions.push_back(ChunkFinished{job.id, attempt->ref.stage, attempt->ref.chunk, event.attempt});
   finish_stages(job, actions);
 }
@@ -141,6 +153,42 @@ void ReferenceScheduler::on(TimePoint now, const AttemptFailed& event,
 
 void ReferenceScheduler::on(TimePoint, const AttemptReturned& event, std::vector<Action>&) {
   take_result(event.attempt);
+}
+
+void ReferenceScheduler::on(TimePoint, const OutputLost& event, std::vector<Action>& actions) {
+  for (Job& job : jobs_) {
+    if (job.id != event.job || job.ended || event.stage >= job.chunks.size()) continue;
+    if (event.chunk >= job.chunks[event.stage].size()) continue;
+    Chunk& lost = job.chunks[event.stage][event.chunk];
+    if (lost.kept_at) lost.lost = true;
+    lost.kept_at.reset();
+    reopen(job, actions);
+  }
+}
+
+/// From the back: what is run again needs what the stage before gave.
+void ReferenceScheduler::reopen(Job& job, std::vector<Action>& actions) {
+  if (job.ended) return;
+  for (auto s = static_cast<std::uint32_t>(job.spec.size()); s-- > 0;) {
+    if (s + 1 == job.spec.size()) continue;
+    const bool is_needed = std::any_of(job.chunks[s + 1].begin(), job.chunks[s + 1].end(),
+                                       [](const Chunk& chunk) { return !chunk.done; });
+    if (!is_needed) continue;
+    for (std::uint32_t c = 0; c < job.chunks[s].size(); ++c) {
+      if (!job.chunks[s][c].lost) continue;
+      job.chunks[s][c] = Chunk{.failure = {}};
+      job.stage_finished[s] = false;
+      actions.push_back(ChunkReopened{job.id, s, c});
+    }
+  }
+}
+
+bool ReferenceScheduler::keeps_something(WorkerId worker) const {
+  for (const Job& job : jobs_)
+    for (const auto& stage : job.chunks)
+      for (const Chunk& chunk : stage)
+        if (!job.ended && chunk.kept_at == worker) return true;
+  return false;
 }
 
 void ReferenceScheduler::on(TimePoint, const JobCancelled& event, std::vector<Action>& actions) {
@@ -250,7 +298,8 @@ std::optional<WorkerId> ReferenceScheduler::best_worker(std::optional<WorkerId> 
 void ReferenceScheduler::settle(TimePoint now, std::vector<Action>& actions) {
   std::vector<WorkerId> drained;
   for (const auto& [id, worker] : workers_)
-    if (worker.draining && free_slots(id) == worker.slots) drained.push_back(id);
+    if (worker.draining && free_slots(id) == worker.slots && !keeps_something(id))
+      drained.push_back(id);
   for (const WorkerId id : drained) {
     workers_.erase(id);
     actions.push_back(WorkerReleased{id});
@@ -335,6 +384,7 @@ std::optional<ReferenceScheduler::Straggler> ReferenceScheduler::first_straggler
     for (std::uint32_t s = 0; s < jobs_[j].spec.size(); ++s) {
       const auto& took = jobs_[j].took[s];
       if (!jobs_[j].spec[s].speculate || took.size() < speculation_->samples) continue;
+      if (jobs_[j].spec[s].edge == Edge::barrier && !jobs_[j].stage_finished[s - 1]) continue;
       const Duration total = std::accumulate(took.begin(), took.end(), Duration());
       const Duration usual = total / static_cast<Duration::rep>(took.size());
       const Duration limit = std::max(speculation_->at_least, usual * speculation_->times);

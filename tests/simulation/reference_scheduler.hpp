@@ -25,6 +25,8 @@ class ReferenceScheduler : public Core {
   struct Chunk {
     bool done = false;
     std::uint32_t running = 0;  ///< attempts
+    std::optional<WorkerId> kept_at = {};
+    bool lost = false;
     FailureRecord failure;
   };
 
@@ -76,6 +78,7 @@ class ReferenceScheduler : public Core {
   void on(TimePoint now, const AttemptSucceeded& event, std::vector<Action>& actions);
   void on(TimePoint now, const AttemptFailed& event, std::vector<Action>& actions);
   void on(TimePoint now, const AttemptReturned& event, std::vector<Action>& actions);
+  void on(TimePoint now, const OutputLost& event, std::vector<Action>& actions);
   void on(TimePoint now, const JobCancelled& event, std::vector<Action>& actions);
 
   Chunk& chunk(const Attempt& attempt) {
@@ -85,6 +88,8 @@ class ReferenceScheduler : public Core {
   void charge(TimePoint now, const Attempt& attempt, FailureCause cause,
               std::vector<Action>& actions);
   void finish_stages(Job& job, std::vector<Action>& actions);
+  static void reopen(Job& job, std::vector<Action>& actions);
+  bool keeps_something(WorkerId worker) const;
   void end_job(std::size_t index, const JobFinished& finished, std::vector<Action>& actions);
 
   bool may_run(const Job& job, ChunkRef ref) const;

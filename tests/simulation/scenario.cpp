@@ -21,7 +21,8 @@ RetryBudgets random_budgets(Random& random) {
           .worker_lost = 1 + below(random, 8),
           .out_of_memory = 1 + below(random, 3),
           .no_space = 1 + below(random, 2),
-          .input_changed = 1 + below(random, 2)};
+          .input_changed = 1 + below(random, 2),
+          .input_lost = 1 + below(random, 8)};
 }
 
 JobSpec random_spec(Random& random, std::uint32_t chunks_below) {
@@ -33,6 +34,7 @@ JobSpec random_spec(Random& random, std::uint32_t chunks_below) {
     if (random.chance(0.1)) stage.chunk_count = 0;
     if (i > 0) stage.edge = static_cast<Edge>(below(random, 3));
     if (stage.edge == Edge::each) stage.chunk_count = spec.back().chunk_count;
+    if (stage.edge == Edge::barrier) spec.back().keeps_output = random.chance(0.5);
     spec.push_back(stage);
   }
   return spec;

@@ -47,6 +47,7 @@ struct Totals {
     workers.speculative += report.workers.speculative;
     workers.overtaken += report.workers.overtaken;
     workers.suspended += report.workers.suspended;
+    workers.reopened += report.workers.reopened;
     for (std::uint32_t i = 0; i < failure_cause_count; ++i)
       failures[static_cast<FailureCause>(i)] += report.failures[static_cast<FailureCause>(i)];
     for (const auto& [outcome, count] : report.outcomes) outcomes[outcome] += count;
@@ -62,6 +63,7 @@ struct Totals {
     EXPECT_GT(workers.speculative, 0U);
     EXPECT_GT(workers.overtaken, 0U);
     EXPECT_GT(workers.suspended, 0U);
+    EXPECT_GT(workers.reopened, 0U);
     for (std::uint32_t i = 0; i < failure_cause_count; ++i)
       EXPECT_GT(failures[static_cast<FailureCause>(i)], 0U)
           << to_string(static_cast<FailureCause>(i));
@@ -70,7 +72,8 @@ struct Totals {
   }
 
   void print() {
-    std::printf("  %lu steps, %lu commits, %lu stale results; ", steps, commits, stale);
+    std::printf("  %lu steps, %lu commits, %lu chunks reopened, %lu stale results; ", steps,
+                commits, workers.reopened, stale);
     std::printf(
         "%lu recalled, %lu returned, %lu second attempts, %lu of them the first to succeed; ",
         workers.recalled, workers.returned, workers.speculative, workers.overtaken);

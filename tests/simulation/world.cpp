@@ -30,6 +30,7 @@ struct Encoder {
   void operator()(const AttemptSucceeded& e) { put(e.attempt.value); }
   void operator()(const AttemptFailed& e) { put(e.attempt.value, e.cause); }
   void operator()(const AttemptReturned& e) { put(e.attempt.value); }
+  void operator()(const OutputLost& e) { put(e.job.value, e.stage, e.chunk); }
   void operator()(const JobCancelled& e) { put(e.job.value); }
   void operator()(const StartAttempt& a) {
     put(a.attempt.value, a.job.value, a.stage, a.chunk, a.worker.value, a.attempt_number, a.alone);
@@ -40,6 +41,7 @@ struct Encoder {
   void operator()(const WorkerSuspended& a) { put(a.worker.value, a.time.count()); }
   void operator()(const WorkerReleased& a) { put(a.worker.value); }
   void operator()(const ChunkFinished& a) { put(a.job.value, a.stage, a.chunk, a.attempt.value); }
+  void operator()(const ChunkReopened& a) { put(a.job.value, a.stage, a.chunk); }
   void operator()(const StageFinished& a) { put(a.job.value, a.stage); }
   void operator()(const JobFinished& a) {
     put(a.job.value, a.outcome);
@@ -185,6 +187,7 @@ void World::happen(Chaos) {
     places_[worker].sick = true;
     at(some_ms(300), Recovery{worker});
   }
+  if (random_.chance(0.3)) lose_output();
   if (random_.chance(0.1)) at({}, Expire{});
   if (random_.chance(0.3)) send_nonsense();
   at(some_ms(40), Chaos{});
@@ -304,10 +307,11 @@ Event World::fate(const StartAttempt& action) {
                                          FailureCause::input_changed};
     return AttemptFailed{action.attempt, hopeless[random_.below(3)]};
   }
-  constexpr FailureCause usual[] = {FailureCause::crashed, FailureCause::crashed,
-                                    FailureCause::killed,  FailureCause::killed,
-                                    FailureCause::killed,  FailureCause::out_of_memory};
-  return AttemptFailed{action.attempt, usual[random_.below(6)]};
+  constexpr FailureCause usual[] = {FailureCause::crashed,   FailureCause::crashed,
+                                    FailureCause::killed,    FailureCause::killed,
+                                    FailureCause::killed,    FailureCause::out_of_memory,
+                                    FailureCause::input_lost};
+  return AttemptFailed{action.attempt, usual[random_.below(7)]};
 }
 
 void World::repeat(const Event& event) {
@@ -345,6 +349,15 @@ void World::freeze_worker() {
      Thaw{worker});
 }
 
+/// A file of a worker that lives is gone, or was never there.
+void World::lose_output() {
+  const PlannedJob& job = scenario_.jobs[random_.below(scenario_.jobs.size())];
+  const auto stage = static_cast<std::uint32_t>(random_.below(6));
+  const std::uint32_t chunks = stage < job.spec.size() ? job.spec[stage].chunk_count : 1;
+  const auto chunk = static_cast<std::uint32_t>(random_.below(chunks + 1));
+  at({}, Event(OutputLost{job.id, stage, chunk}));
+}
+
 void World::drain_worker() {
   const WorkerId worker = some_worker();
   if (random_.chance(0.5)) {
@@ -365,6 +378,7 @@ void World::send_nonsense() {
     case 0:
       return at({}, Event(WorkerLost{nobody}));
     case 6:
+      at({}, Event(OutputLost{JobId{1'000'000}, 0, 0}));
       return at({}, Event(WorkerHeard{nobody}));
     case 7:
       return at({}, Event(WorkerDraining{nobody}));

@@ -101,6 +101,7 @@ class World {
   void lose_worker();
   void freeze_worker();
   void drain_worker();
+  void lose_output();
   void send_nonsense();
   void check_outcomes();
 

@@ -66,7 +66,8 @@ struct WorkerReleased {
   friend bool operator==(const WorkerReleased&, const WorkerReleased&) = default;
 };
 
-/// The commit grant: this attempt's result, and no other, is the chunk's. Given once a chunk, ever.
+/// The commit grant: this attempt's result, and no other, is the chunk's. Given once a chunk; again
+/// only after ChunkReopened.
 struct ChunkFinished {
   JobId job;
   std::uint32_t stage = 0;
@@ -76,7 +77,18 @@ struct ChunkFinished {
   friend bool operator==(const ChunkFinished&, const ChunkFinished&) = default;
 };
 
-/// Every chunk of the stage is finished; comes before any StartAttempt that waited for it.
+/// What the chunk had given is lost and needed: the grant is void, and the chunk will run again. No
+/// attempt of the next stage starts before this one is finished again.
+struct ChunkReopened {
+  JobId job;
+  std::uint32_t stage = 0;
+  std::uint32_t chunk = 0;
+
+  friend bool operator==(const ChunkReopened&, const ChunkReopened&) = default;
+};
+
+/// Every chunk of the stage is finished; comes before any StartAttempt that waited for it. Said
+/// again if the stage had been reopened.
 struct StageFinished {
   JobId job;
   std::uint32_t stage = 0;
@@ -114,8 +126,8 @@ struct JobRejected {
   friend bool operator==(const JobRejected&, const JobRejected&) = default;
 };
 
-using Action =
-    std::variant<StartAttempt, CancelAttempt, RecallAttempt, WorkerExpired, WorkerSuspended,
-                 WorkerReleased, ChunkFinished, StageFinished, JobFinished, JobRejected>;
+using Action = std::variant<StartAttempt, CancelAttempt, RecallAttempt, WorkerExpired,
+                            WorkerSuspended, WorkerReleased, ChunkFinished, ChunkReopened,
+                            StageFinished, JobFinished, JobRejected>;
 
 }  // namespace muster::scheduling

@@ -66,6 +66,14 @@ struct AttemptReturned {
   AttemptId attempt;
 };
 
+/// What the chunk's attempt had left on its worker is not there any more, or is damaged, though the
+/// worker lives. Ignored of chunks that are not done or keep nothing.
+struct OutputLost {
+  JobId job;
+  std::uint32_t stage = 0;
+  std::uint32_t chunk = 0;
+};
+
 /// Someone does not want the job any more. Ignored if it has ended.
 struct JobCancelled {
   JobId job;
@@ -73,6 +81,6 @@ struct JobCancelled {
 
 using Event = std::variant<JobSubmitted, WorkerJoined, WorkerHeard, WorkerDraining, WorkerPaused,
                            WorkerResumed, WorkerLost, AttemptSucceeded, AttemptFailed,
-                           AttemptReturned, JobCancelled>;
+                           AttemptReturned, OutputLost, JobCancelled>;
 
 }  // namespace muster::scheduling

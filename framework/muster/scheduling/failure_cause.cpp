@@ -18,6 +18,8 @@ std::string_view to_string(FailureCause cause) noexcept {
       return "no_space";
     case FailureCause::input_changed:
       return "input_changed";
+    case FailureCause::input_lost:
+      return "input_lost";
   }
   return "unknown";
 }

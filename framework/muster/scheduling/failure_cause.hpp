@@ -17,9 +17,10 @@ enum class FailureCause : std::uint8_t {
   out_of_memory,  ///< the task went over its memory limit
   no_space,       ///< a file system was full
   input_changed,  ///< the chunk's input is not what it was when the job was cut
+  input_lost,     ///< what a stage before had left for it on a worker could not be fetched
 };
 
-inline constexpr std::size_t failure_cause_count = 7;
+inline constexpr std::size_t failure_cause_count = 8;
 
 /// The name as it appears in logs and JSON, such as "worker_lost".
 std::string_view to_string(FailureCause cause) noexcept;

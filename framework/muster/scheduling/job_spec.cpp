@@ -20,6 +20,8 @@ std::uint32_t RetryBudgets::of(FailureCause cause) const {
       return no_space;
     case FailureCause::input_changed:
       return input_changed;
+    case FailureCause::input_lost:
+      return input_lost;
   }
   return 1;
 }
@@ -38,6 +40,8 @@ std::string_view to_string(Rejection rejection) noexcept {
       return "an `each` edge joins stages of different chunk counts";
     case Rejection::empty_budget:
       return "a retry budget allows no attempt";
+    case Rejection::kept_for_none:
+      return "a stage keeps its output on the workers, and no barrier follows it";
   }
   return "unknown";
 }
@@ -54,8 +58,10 @@ std::optional<Rejection> validate(const JobSpec& spec) {
     if (stage.edge == Edge::each && stage.chunk_count != spec[i - 1].chunk_count)
       return Rejection::unequal_counts;
     if (std::min({b.task_error, b.crashed, b.killed, b.worker_lost, b.out_of_memory, b.no_space,
-                  b.input_changed}) == 0)
+                  b.input_changed, b.input_lost}) == 0)
       return Rejection::empty_budget;
+    const bool has_reader = i + 1 < spec.size() && spec[i + 1].edge == Edge::barrier;
+    if (stage.keeps_output && !has_reader) return Rejection::kept_for_none;
   }
   return std::nullopt;
 }

@@ -27,6 +27,7 @@ struct RetryBudgets {
   std::uint32_t out_of_memory = 2;
   std::uint32_t no_space = 1;
   std::uint32_t input_changed = 1;
+  std::uint32_t input_lost = 16;
 
   std::uint32_t of(FailureCause cause) const;
 };
@@ -38,6 +39,9 @@ struct StageSpec {
   /// Its chunks give the same however often they run, so that one which takes long may be run a
   /// second time elsewhere: the first result counts.
   bool speculate = false;
+  /// What its chunks give stays on the worker that ran them, for the next stage, which waits for
+  /// the whole of this one. It is gone with the worker: then the chunk has to be run again.
+  bool keeps_output = false;
 };
 
 /// A chain of stages, in order. One without stages succeeds as soon as it is submitted.
@@ -63,6 +67,7 @@ enum class Rejection : std::uint8_t {
   first_stage_edge,  ///< the first stage has nothing to wait for
   unequal_counts,    ///< an `each` edge between stages of different sizes
   empty_budget,      ///< a retry budget of 0 attempts
+  kept_for_none,     ///< a stage that keeps its output, without a barrier behind it
 };
 
 std::string_view to_string(Rejection rejection) noexcept;

@@ -9,7 +9,7 @@ namespace muster::scheduling {
 JobState::JobState(JobId id, std::uint64_t order, const JobSpec& spec) : id_(id), order_(order) {
   stages_.reserve(spec.size());
   for (const StageSpec& stage : spec) {
-    stages_.push_back({stage, false, std::vector<Phase>(stage.chunk_count, Phase::waiting),
+    stages_.push_back({stage, false, false, std::vector<Phase>(stage.chunk_count, Phase::waiting),
                        ChunkSet(stage.chunk_count)});
     progress_.stages.push_back({.pending = stage.chunk_count});
   }
@@ -36,7 +36,7 @@ void JobState::start(ChunkRef ref, AttemptId attempt) {
   } else {
     move(ref, Phase::ready, Phase::running);
     stage.ready.erase(ref.chunk);
-    if (stage.ready.empty()) ready_stages_.erase(ref.stage);
+    update_ready_stage(ref.stage);
   }
   attempts_.insert(attempt);
   --progress_.stages[ref.stage].pending;
@@ -67,8 +67,13 @@ void JobState::give_back(ChunkRef ref) {
   ++counts.pending;
 }
 
-void JobState::finish(ChunkRef ref, AttemptId attempt, std::vector<Action>& actions) {
+void JobState::finish(ChunkRef ref, AttemptId attempt, WorkerId worker,
+                      std::vector<Action>& actions) {
   move(ref, Phase::running, Phase::done);
+  if (stages_[ref.stage].spec.keeps_output) {
+    stages_[ref.stage].kept[worker].insert(ref.chunk);
+    holders_.insert(worker);
+  }
   failures_.erase(ref);
   --progress_.stages[ref.stage].running;
   ++progress_.stages[ref.stage].done;
@@ -87,6 +92,7 @@ void JobState::end(Outcome outcome) {
   ready_stages_ = {};
   attempts_ = {};
   failures_ = {};
+  holders_ = {};
 }
 
 const FailureRecord* JobState::find_failure(ChunkRef ref) const {
@@ -103,7 +109,75 @@ void JobState::move(ChunkRef ref, Phase from, Phase to) {
 void JobState::make_ready(ChunkRef ref, Phase from) {
   move(ref, from, Phase::ready);
   stages_[ref.stage].ready.insert(ref.chunk);
-  ready_stages_.insert(ref.stage);
+  update_ready_stage(ref.stage);
+}
+
+bool JobState::is_blocked(std::uint32_t index) const {
+  return stages_[index].spec.edge == Edge::barrier && !stages_[index - 1].finished;
+}
+
+void JobState::update_ready_stage(std::uint32_t index) {
+  if (!stages_[index].ready.empty() && !is_blocked(index)) {
+    ready_stages_.insert(index);
+  } else {
+    ready_stages_.erase(index);
+  }
+}
+
+std::uint64_t JobState::lose_outputs(WorkerId worker, std::vector<Action>& actions) {
+  if (holders_.erase(worker) == 0) return 0;
+  for (Stage& stage : stages_) {
+    const auto kept = stage.kept.find(worker);
+    if (kept == stage.kept.end()) continue;
+    stage.lost.merge(kept->second);
+    stage.kept.erase(kept);
+  }
+  return reopen_what_is_needed(actions);
+}
+
+JobState::Loss JobState::lose_output(ChunkRef ref, std::vector<Action>& actions) {
+  if (ref.stage >= stages_.size()) return {};
+  Stage& stage = stages_[ref.stage];
+  const auto kept = std::find_if(stage.kept.begin(), stage.kept.end(),
+                                 [&](const auto& each) { return each.second.contains(ref.chunk); });
+  if (kept == stage.kept.end()) return {};
+  const WorkerId worker = kept->first;
+  stage.lost.insert(ref.chunk);
+  kept->second.erase(ref.chunk);
+  if (kept->second.empty()) stage.kept.erase(kept);
+  Loss loss;
+  if (std::none_of(stages_.begin(), stages_.end(),
+                   [&](const Stage& each) { return each.kept.contains(worker); })) {
+    holders_.erase(worker);
+    loss.has_nothing = worker;
+  }
+  loss.reopened = reopen_what_is_needed(actions);
+  return loss;
+}
+
+/// From the back: a stage that becomes incomplete needs what the one before it gave.
+std::uint64_t JobState::reopen_what_is_needed(std::vector<Action>& actions) {
+  std::uint64_t reopened = 0;
+  for (auto next = static_cast<std::uint32_t>(stages_.size()); next-- > 1;) {
+    const std::uint32_t index = next - 1;
+    Stage& stage = stages_[index];
+    const bool is_needed = progress_.stages[next].done != stages_[next].spec.chunk_count;
+    if (stage.lost.empty() || !is_needed) continue;
+    if (std::exchange(stage.finished, false)) --stages_finished_;
+    for (const std::uint32_t chunk : std::exchange(stage.lost, {})) {
+      move({index, chunk}, Phase::done, Phase::ready);
+      stage.ready.insert(chunk);
+      --progress_.stages[index].done;
+      ++progress_.stages[index].pending;
+      ++reopened;
+      has_reopened_ = true;
+      actions.push_back(ChunkReopened{id_, index, chunk});
+    }
+    update_ready_stage(index);
+    update_ready_stage(next);
+  }
+  for (std::uint32_t i = 0; i < stages_.size() && reopened != 0; ++i) update_ready_stage(i);
+  return reopened;
 }
 
 /// An `each` stage opens too, but its chunks become ready one by one.
@@ -114,7 +188,7 @@ void JobState::open_stage(std::uint32_t index) {
   if (stage.spec.edge == Edge::each || stage.spec.chunk_count == 0) return;
   std::fill(stage.phases.begin(), stage.phases.end(), Phase::ready);
   stage.ready.fill();
-  ready_stages_.insert(index);
+  update_ready_stage(index);
 }
 
 /// Finishes the stage if it is complete, then whatever that completes: an empty stage behind it is
@@ -122,12 +196,18 @@ void JobState::open_stage(std::uint32_t index) {
 void JobState::finish_stages_from(std::uint32_t index, std::vector<Action>& actions) {
   for (; index < stages_.size(); ++index) {
     Stage& stage = stages_[index];
-    if (!stage.open || progress_.stages[index].done != stage.spec.chunk_count) return;
+    const bool is_complete = progress_.stages[index].done == stage.spec.chunk_count;
+    if (!stage.open || stage.finished || !is_complete || is_blocked(index)) return;
+    stage.finished = true;
     ++stages_finished_;
     actions.push_back(StageFinished{id_, index});
     const std::uint32_t next = index + 1;
     if (next == stages_.size() || stages_[next].spec.edge == Edge::none) return;
-    open_stage(next);
+    if (stages_[next].open) {
+      update_ready_stage(next);
+    } else {
+      open_stage(next);
+    }
   }
 }
 

@@ -24,6 +24,9 @@ namespace muster::scheduling {
 ///                                 |                v  |
 ///                                 +------------- held
 ///
+/// A done chunk whose output is lost while the next stage needs it is ready again. Until its stage
+/// is finished anew, nothing of the next stage starts: that is blocked.
+///
 /// A held chunk waits for something the job does not know about (a back-off, a quarantine) and is
 /// either released among the ready ones or started directly. A running chunk may have a second
 /// attempt. Every step asserts where it starts from, which is what makes a second commit of a chunk
@@ -57,7 +60,22 @@ class JobState {
   void detach(AttemptId attempt);
   void hold(ChunkRef ref, FailureCause cause);
   void give_back(ChunkRef ref);  ///< as hold(), but the attempt was never entered
-  void finish(ChunkRef ref, AttemptId attempt, std::vector<Action>& actions);
+  void finish(ChunkRef ref, AttemptId attempt, WorkerId worker, std::vector<Action>& actions);
+
+  /// Nothing of the stage may start just now, though it has been opened.
+  bool is_blocked(std::uint32_t stage) const;
+  bool has_reopened() const { return has_reopened_; }  ///< a chunk, ever
+  bool keeps_output(std::uint32_t stage) const { return stages_[stage].spec.keeps_output; }
+  /// What was left on the worker is gone. Gives how many chunks are to be run again for that.
+  std::uint64_t lose_outputs(WorkerId worker, std::vector<Action>& actions);
+  /// What the one chunk left is gone.
+  struct Loss {
+    std::uint64_t reopened = 0;
+    std::optional<WorkerId> has_nothing;  ///< the worker, if that was all it kept for the job
+  };
+  Loss lose_output(ChunkRef ref, std::vector<Action>& actions);
+  /// Workers on which something was left.
+  const std::set<WorkerId>& holders() const { return holders_; }
 
   /// Ends the job: all state of its chunks is dropped, the counts stay.
   void end(Outcome outcome);
@@ -73,20 +91,27 @@ class JobState {
   struct Stage {
     StageSpec spec;
     bool open = false;  ///< nothing more will become ready because of the stage before
+    bool finished = false;
     std::vector<Phase> phases;
     ChunkSet ready;
+    std::map<WorkerId, std::set<std::uint32_t>> kept = {};  ///< if it keeps its output: where
+    std::set<std::uint32_t> lost = {};                      ///< done, and their output is gone
   };
 
   void move(ChunkRef ref, Phase from, Phase to);
   void make_ready(ChunkRef ref, Phase from);
+  void update_ready_stage(std::uint32_t index);
   void open_stage(std::uint32_t index);
+  std::uint64_t reopen_what_is_needed(std::vector<Action>& actions);
   void finish_stages_from(std::uint32_t index, std::vector<Action>& actions);
 
   JobId id_;
   std::uint64_t order_;
   std::vector<Stage> stages_;
   std::uint32_t stages_finished_ = 0;
-  std::set<std::uint32_t> ready_stages_;  ///< those with a ready chunk
+  std::set<std::uint32_t> ready_stages_;  ///< those with a ready chunk that are not blocked
+  std::set<WorkerId> holders_;
+  bool has_reopened_ = false;
   std::set<AttemptId> attempts_;
   std::map<ChunkRef, FailureRecord> failures_;
   JobProgress progress_;

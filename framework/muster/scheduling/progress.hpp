@@ -28,8 +28,9 @@ struct JobProgress {
 /// Counts over the scheduler's whole life.
 struct Counters {
   std::uint64_t attempts_started = 0;
-  std::uint64_t speculative = 0;     ///< of those started, second ones of their chunk
-  std::uint64_t stale_results = 0;   ///< results of unknown, ended or cancelled attempts
+  std::uint64_t reopened = 0;       ///< chunks that had to be run again since their output was lost
+  std::uint64_t speculative = 0;    ///< of those started, second ones of their chunk
+  std::uint64_t stale_results = 0;  ///< results of unknown, ended or cancelled attempts
   std::uint64_t ignored_events = 0;  ///< other events about what is unknown, known or ended already
 };
 

@@ -9,13 +9,14 @@ std::optional<Duration> RetryPolicy::charge(FailureRecord& record, FailureCause 
   ++record.failures;
   const std::uint32_t charged = ++record.charges[cause];
   if (charged >= budgets.of(cause)) return std::nullopt;
-  return cause == FailureCause::killed ? killed_delay(charged) : Duration::zero();
+  const bool may_pass = cause == FailureCause::killed || cause == FailureCause::input_lost;
+  return may_pass ? delay_after(charged) : Duration::zero();
 }
 
-Duration RetryPolicy::killed_delay(std::uint32_t kills) {
-  if (kills < 2) return Duration::zero();
+Duration RetryPolicy::delay_after(std::uint32_t failures) {
+  if (failures < 2) return Duration::zero();
   Duration delay = std::min(back_off_.first, back_off_.longest);
-  for (std::uint32_t n = 2; n < kills && delay < back_off_.longest; ++n)
+  for (std::uint32_t n = 2; n < failures && delay < back_off_.longest; ++n)
     delay = std::min(delay * 2, back_off_.longest);
   const double factor = 0.5 + random_.unit() / 2;
   return Duration(static_cast<Duration::rep>(static_cast<double>(delay.count()) * factor));

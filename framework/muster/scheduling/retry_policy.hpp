@@ -11,8 +11,9 @@
 
 namespace muster::scheduling {
 
-/// How long the retries of killed attempts wait: the first not at all, the second `first`, then
-/// twice as long each time, up to `longest`; each is scaled by a random factor from [0.5, 1).
+/// How long the retries of killed attempts, and of those whose input was lost, wait: the first not
+/// at all, the second `first`, then twice as long each time, up to `longest`; each is scaled by a
+/// random factor from [0.5, 1).
 struct BackOff {
   Duration first = std::chrono::milliseconds(10);
   Duration longest = std::chrono::seconds(1);
@@ -28,9 +29,10 @@ struct FailureRecord {
 
 /// What a failed attempt leads to: another try after a delay, or the end of the job.
 ///
-/// Rationale: only `killed` waits. Its usual reason is an overloaded machine or a person tidying
-/// up, which passes; the other causes do not get better with time on another worker, and a batch
-/// killed together would otherwise come back together, hence the jitter.
+/// Rationale: only `killed` and `input_lost` wait. Their usual reasons are an overloaded machine, a
+/// person tidying up, a network that is down, which pass; the other causes do not get better with
+/// time on another worker. A batch that failed together would otherwise come back together, hence
+/// the jitter.
 class RetryPolicy {
  public:
   RetryPolicy(BackOff back_off, std::uint64_t seed) : back_off_(back_off), random_(seed) {}
@@ -41,7 +43,7 @@ class RetryPolicy {
                                  const RetryBudgets& budgets);
 
  private:
-  Duration killed_delay(std::uint32_t kills);
+  Duration delay_after(std::uint32_t failures);
 
   BackOff back_off_;
   Random random_;

@@ -20,7 +20,7 @@ void Scheduler::handle(TimePoint now, const Event& event, std::vector<Action>& a
 void Scheduler::expire(TimePoint now, std::vector<Action>& actions) {
   for (const WorkerId worker : workers_.expired(now)) {
     actions.push_back(WorkerExpired{worker});
-    lose(now, *workers_.leave(worker), actions);
+    lose(now, worker, *workers_.leave(worker), actions);
   }
   workers_.end_suspensions(now);
   while (!deadlines_.empty() && deadlines_.begin()->at <= now) {
@@ -88,7 +88,7 @@ void Scheduler::on(TimePoint, const WorkerResumed& event, std::vector<Action>&) 
 
 void Scheduler::on(TimePoint now, const WorkerLost& event, std::vector<Action>& actions) {
   if (const auto left = workers_.leave(event.worker)) {
-    lose(now, *left, actions);
+    lose(now, event.worker, *left, actions);
   } else {
     ++counters_.ignored_events;
   }
@@ -96,12 +96,14 @@ void Scheduler::on(TimePoint now, const WorkerLost& event, std::vector<Action>& 
 
 /// All its attempts are taken off before the first is charged: a charge may end the job, and what
 /// ran on this worker must not be cancelled there then.
-void Scheduler::lose(TimePoint now, const WorkerTable::Left& left, std::vector<Action>& actions) {
+void Scheduler::lose(TimePoint now, WorkerId worker, const WorkerTable::Left& left,
+                     std::vector<Action>& actions) {
   std::vector<Attempt> running;
   std::vector<Attempt> waiting;
   for (const AttemptId id : left.running) running.push_back(remove_attempt(attempts_.find(id)));
   for (const AttemptId id : left.waiting) waiting.push_back(remove_attempt(attempts_.find(id)));
   for (const Attempt& attempt : waiting) give_back(attempt);
+  lose_outputs(worker, actions);
   for (const Attempt& attempt : running) {
     if (!attempt.cancelled && !jobs_.at(attempt.job).state.ended())
       charge(now, attempt, FailureCause::worker_lost, actions);
@@ -121,7 +123,13 @@ void Scheduler::on(TimePoint now, const AttemptSucceeded& event, std::vector<Act
     job.state.detach(*attempt->twin);
     cancel(*attempt->twin, actions);
   }
-  job.state.finish(attempt->ref, event.attempt, actions);
+  if (job.state.keeps_output(attempt->ref.stage)) {
+    holders_[attempt->worker].insert(attempt->job);
+  }
+  const std::size_t said = actions.size();
+  job.state.finish(attempt->ref, event.attempt, attempt->worker, actions);
+  const bool stage_finished = actions.size() > said + 1;  // more than the commit
+  if (stage_finished && job.state.has_reopened()) update_blocked(job);
   end_if_done(job, actions);
   update_ready(job);
 }
@@ -146,6 +154,57 @@ void Scheduler::judge(TimePoint now, const Attempt& attempt, FailureCause cause,
 void Scheduler::on(TimePoint, const AttemptReturned& event, std::vector<Action>&) {
   const std::optional<Attempt> attempt = take_result(event.attempt);
   if (attempt) give_back(*attempt);
+}
+
+void Scheduler::on(TimePoint, const OutputLost& event, std::vector<Action>& actions) {
+  const auto entry = jobs_.find(event.job);
+  if (entry == jobs_.end() || entry->second.state.ended()) {
+    ++counters_.ignored_events;
+    return;
+  }
+  Job& job = entry->second;
+  const JobState::Loss loss = job.state.lose_output({event.stage, event.chunk}, actions);
+  counters_.reopened += loss.reopened;
+  if (loss.has_nothing) forget_holder(*loss.has_nothing, event.job);
+  update_blocked(job);
+  update_ready(job);
+}
+
+void Scheduler::forget_holder(WorkerId worker, JobId job) {
+  const auto held = holders_.find(worker);
+  held->second.erase(job);
+  if (held->second.empty()) holders_.erase(held);
+}
+
+void Scheduler::lose_outputs(WorkerId worker, std::vector<Action>& actions) {
+  const auto held = holders_.find(worker);
+  if (held == holders_.end()) return;
+  for (const JobId id : held->second) {
+    Job& job = jobs_.at(id);
+    counters_.reopened += job.state.lose_outputs(worker, actions);
+    update_blocked(job);
+    update_ready(job);
+  }
+  holders_.erase(held);
+}
+
+/// To be called when a stage is, or is no longer, blocked. Chunks in quarantine and stragglers take
+/// their turn among those of all jobs, but for those that may not start.
+void Scheduler::update_blocked(Job& job) {
+  for (std::uint32_t stage = 0; stage < job.times.size(); ++stage) update_late(job, stage);
+  const auto first = quarantine_.lower_bound({job.state.order(), job.state.id(), {}});
+  for (auto at = first; at != quarantine_.end() && at->job == job.state.id();) {
+    const bool blocked = job.state.is_blocked(at->ref.stage);
+    if (blocked) job.parked.insert(at->ref);
+    at = blocked ? quarantine_.erase(at) : std::next(at);
+  }
+  for (const ChunkRef ref : std::exchange(job.parked, {})) {
+    if (job.state.is_blocked(ref.stage)) {
+      job.parked.insert(ref);
+    } else {
+      quarantine_.insert({job.state.order(), job.state.id(), ref});
+    }
+  }
 }
 
 void Scheduler::on(TimePoint, const JobCancelled& event, std::vector<Action>& actions) {
@@ -232,6 +291,7 @@ void Scheduler::requeue(Job& job, ChunkRef ref) {
   const FailureRecord* const record = job.state.find_failure(ref);
   if (record != nullptr && is_quarantined(*record)) {
     quarantine_.insert({job.state.order(), job.state.id(), ref});
+    if (job.state.is_blocked(ref.stage)) update_blocked(job);
   } else {
     job.state.release(ref);
   }
@@ -250,6 +310,8 @@ void Scheduler::end_job(Job& job, const JobFinished& finished, std::vector<Actio
     quarantine_.erase(chunk);
     if (record.deadline) deadlines_.erase({*record.deadline, chunk});
   }
+  for (const WorkerId worker : state.holders()) forget_holder(worker, state.id());
+  job.parked = {};
   state.end(finished.outcome);
   update_ready(job);
   actions.push_back(finished);
@@ -282,7 +344,7 @@ void Scheduler::watch(AttemptId id, const Attempt& attempt, bool watched) {
 void Scheduler::update_late(Job& job, std::uint32_t stage) {
   StageTimes& times = job.times[stage];
   if (times.late) late_.erase(*std::exchange(times.late, std::nullopt));
-  if (!speculation_) return;
+  if (!speculation_ || job.state.ended() || job.state.is_blocked(stage)) return;
   if (const auto oldest = times.stragglers.oldest(*speculation_)) {
     times.late = Late{oldest->late_from, job.state.order(), stage, oldest->attempt};
     late_.insert(*times.late);
@@ -350,12 +412,17 @@ void Scheduler::start(TimePoint now, const QueuedChunk& next, std::vector<Action
 
 /// What follows from every event: who has left, who gets what.
 void Scheduler::settle(TimePoint now, std::vector<Action>& actions) {
-  while (!workers_.drained().empty()) {
-    const WorkerId worker = *workers_.drained().begin();
+  release_drained(actions);
+  dispatch(now, actions);
+}
+
+void Scheduler::release_drained(std::vector<Action>& actions) {
+  for (auto at = workers_.drained().begin(); at != workers_.drained().end();) {
+    const WorkerId worker = *at++;  // leaving takes it out of the set
+    if (holders_.contains(worker)) continue;
     workers_.leave(worker);
     actions.push_back(WorkerReleased{worker});
   }
-  dispatch(now, actions);
 }
 
 void Scheduler::dispatch(TimePoint now, std::vector<Action>& actions) {

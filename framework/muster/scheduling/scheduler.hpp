@@ -46,6 +46,10 @@ struct SchedulerOptions {
 ///    that failed it, if any other has room. No room stays while a chunk is ready.
 ///  - Balance. While slots are free and no chunk is ready, as many attempts that wait at other
 ///    workers are recalled; each once.
+///  - Lost output. What a stage keeps on its workers is gone with them, until its job ends. If the
+///    next stage needs it, all such chunks run again, together, and nothing of the next stage
+///    starts meanwhile; what runs there may fail with input_lost, or may have had it already. A
+///    worker that drains is not released before the jobs have ended for which it keeps something.
 ///  - Stragglers. While slots are free, no chunk is ready and nothing can be recalled, the attempt
 ///    that has been late for the longest is run a second time, on another worker; of stages that
 ///    allow it. The first result counts, and the other attempt is cancelled; a failure of one is
@@ -153,7 +157,8 @@ class Scheduler {
     JobState state;
     JobRank rank;
     std::vector<StageTimes> times;
-    std::optional<Turn> turn = {};  ///< as it stands in ready_jobs_
+    std::set<ChunkRef> parked = {};  ///< chunks in quarantine whose stage is blocked
+    std::optional<Turn> turn = {};   ///< as it stands in ready_jobs_
   };
 
   struct Choice {
@@ -171,9 +176,15 @@ class Scheduler {
   void on(TimePoint now, const AttemptSucceeded& event, std::vector<Action>& actions);
   void on(TimePoint now, const AttemptFailed& event, std::vector<Action>& actions);
   void on(TimePoint now, const AttemptReturned& event, std::vector<Action>& actions);
+  void on(TimePoint now, const OutputLost& event, std::vector<Action>& actions);
   void on(TimePoint now, const JobCancelled& event, std::vector<Action>& actions);
 
-  void lose(TimePoint now, const WorkerTable::Left& left, std::vector<Action>& actions);
+  void lose(TimePoint now, WorkerId worker, const WorkerTable::Left& left,
+            std::vector<Action>& actions);
+  void lose_outputs(WorkerId worker, std::vector<Action>& actions);
+  void forget_holder(WorkerId worker, JobId job);
+  void update_blocked(Job& job);
+  void release_drained(std::vector<Action>& actions);
   void settle(TimePoint now, std::vector<Action>& actions);
   std::optional<Attempt> take_result(AttemptId id);
   void cancel(AttemptId id, std::vector<Action>& actions);
@@ -205,7 +216,8 @@ class Scheduler {
   std::map<JobId, Job> jobs_;
   AttemptMap attempts_;  ///< what occupies a slot, cancelled ones included
 
-  std::set<Turn> ready_jobs_;         ///< those with a ready chunk
+  std::set<Turn> ready_jobs_;                    ///< those with a ready chunk
+  std::map<WorkerId, std::set<JobId>> holders_;  ///< workers that keep something, for which jobs
   std::set<QueuedChunk> quarantine_;  ///< held chunks that wait for their turn to run alone
   std::set<Deadline> deadlines_;      ///< held chunks that wait for their back-off
   bool alone_running_ = false;

@@ -79,7 +79,7 @@ class Driver {
 };
 
 inline StageSpec stage(std::uint32_t chunks, Edge edge = Edge::none, RetryBudgets budgets = {}) {
-  return {chunks, edge, budgets, false};
+  return {.chunk_count = chunks, .edge = edge, .budgets = budgets};
 }
 
 }  // namespace muster::scheduling

@@ -39,7 +39,7 @@ TEST(JobSpec, a_second_job_of_the_same_id_does_not_disturb_the_first) {
 }
 
 TEST(JobSpec, every_cause_has_its_own_budget_and_name) {
-  const RetryBudgets budgets{1, 2, 3, 4, 5, 6, 7};
+  const RetryBudgets budgets{1, 2, 3, 4, 5, 6, 7, 8};
   for (std::uint32_t i = 0; i < failure_cause_count; ++i) {
     const auto cause = static_cast<FailureCause>(i);
     EXPECT_EQ(budgets.of(cause), i + 1);

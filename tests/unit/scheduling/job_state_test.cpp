@@ -19,7 +19,7 @@ TEST(JobState, a_chunk_that_failed_and_then_finished_leaves_no_record) {
   job.release(ref);
   job.start(ref, AttemptId{2});
   job.detach(AttemptId{2});
-  job.finish(ref, AttemptId{2}, actions);
+  job.finish(ref, AttemptId{2}, WorkerId{1}, actions);
   EXPECT_TRUE(job.failures().empty());
   EXPECT_EQ(job.first_ready(), (ChunkRef{0, 1}));
   EXPECT_FALSE(job.all_done());
@@ -32,8 +32,8 @@ TEST(JobStateDeathTest, a_second_commit_of_a_chunk_is_a_broken_invariant) {
   job.open(actions);
   job.start({0, 0}, AttemptId{1});
   job.detach(AttemptId{1});
-  job.finish({0, 0}, AttemptId{1}, actions);
-  EXPECT_DEATH(job.finish({0, 0}, AttemptId{1}, actions), "invariant broken");
+  job.finish({0, 0}, AttemptId{1}, WorkerId{1}, actions);
+  EXPECT_DEATH(job.finish({0, 0}, AttemptId{1}, WorkerId{1}, actions), "invariant broken");
   EXPECT_DEATH(job.start({0, 0}, AttemptId{2}), "invariant broken");
 }
 
@@ -43,7 +43,7 @@ TEST(JobState, an_ended_job_keeps_its_counts_and_nothing_else) {
   job.open(actions);
   job.start({0, 0}, AttemptId{1});
   job.detach(AttemptId{1});
-  job.finish({0, 0}, AttemptId{1}, actions);
+  job.finish({0, 0}, AttemptId{1}, WorkerId{1}, actions);
   job.start({0, 1}, AttemptId{2});
   job.end(Outcome::cancelled);
   EXPECT_TRUE(job.ended());

@@ -232,5 +232,59 @@ TEST_F(Suspension, is_not_for_errors_of_the_task_and_a_success_clears_the_worker
   EXPECT_TRUE(driver.all<WorkerSuspended>().empty());
 }
 
+// Two chunks that keep their output on workers 1 and 2, and two that wait for both.
+class LostOutput : public testing::Test {
+ protected:
+  void SetUp() override {
+    driver.join(1, 1);
+    driver.join(2, 1);
+    driver.send(JobSubmitted{
+        JobId{1},
+        {{.chunk_count = 2, .keeps_output = true}, {.chunk_count = 2, .edge = Edge::barrier}}});
+    driver.send(AttemptSucceeded{AttemptId{1}});
+    driver.send(AttemptSucceeded{AttemptId{2}});
+    EXPECT_EQ(driver.all<StartAttempt>().size(), 4U);
+  }
+  const JobProgress& progress() const { return *driver.scheduler.find_job(JobId{1}); }
+
+  Driver driver;
+};
+
+TEST_F(LostOutput, is_made_again_before_anything_else_of_the_next_stage_starts) {
+  const auto actions = driver.send(WorkerLost{WorkerId{1}});
+  EXPECT_EQ(actions, (std::vector<Action>{ChunkReopened{JobId{1}, 0, 0}}));
+  EXPECT_EQ(progress().stages[0].done, 1U);
+  driver.send(AttemptFailed{AttemptId{4}, FailureCause::input_lost});
+  EXPECT_EQ(driver.last_start().stage, 0U) << "what is lost comes first";
+  EXPECT_EQ(driver.last_start().attempt_number, 1U);
+  const auto again = driver.succeed_last();
+  EXPECT_EQ(again.at(1), (Action{StageFinished{JobId{1}, 0}})) << "said again";
+  driver.succeed_all();
+  EXPECT_EQ(driver.all<JobFinished>().size(), 1U);
+  EXPECT_EQ(driver.scheduler.counters().reopened, 1U);
+}
+
+TEST_F(LostOutput, is_not_missed_when_the_next_stage_has_what_it_needs) {
+  driver.send(AttemptSucceeded{AttemptId{3}});
+  driver.send(AttemptSucceeded{AttemptId{4}});
+  EXPECT_EQ(driver.all<JobFinished>().size(), 1U);
+  EXPECT_TRUE(driver.send(WorkerLost{WorkerId{1}}).empty());
+}
+
+TEST_F(LostOutput, of_a_worker_that_lives_is_reported) {
+  EXPECT_EQ(driver.send(OutputLost{JobId{1}, 0, 1}),
+            (std::vector<Action>{ChunkReopened{JobId{1}, 0, 1}}));
+  EXPECT_TRUE(driver.send(OutputLost{JobId{1}, 0, 1}).empty()) << "known already";
+  EXPECT_TRUE(driver.send(OutputLost{JobId{1}, 1, 0}).empty()) << "it keeps nothing";
+}
+
+TEST_F(LostOutput, keeps_a_draining_worker_until_the_job_has_ended) {
+  driver.send(WorkerDraining{WorkerId{1}});
+  driver.send(AttemptSucceeded{AttemptId{3}});
+  EXPECT_TRUE(driver.all<WorkerReleased>().empty());
+  driver.send(AttemptSucceeded{AttemptId{4}});
+  EXPECT_EQ(driver.all<WorkerReleased>(), (std::vector<WorkerReleased>{{WorkerId{1}}}));
+}
+
 }  // namespace
 }  // namespace muster::scheduling
