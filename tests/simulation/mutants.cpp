@@ -210,6 +210,11 @@ Mutations of_workers() {
        [](const SchedulerOptions& s) -> Made {
          return hearing<WorkerResumed>(s, [](WorkerResumed&) { return false; });
        }},
+  };
+}
+
+Mutations of_shares() {
+  return {
       {"lets attempts wait while slots are free",
        [](const SchedulerOptions& s) -> Made {
          return saying<RecallAttempt>(s, [](RecallAttempt&) { return false; });
@@ -268,6 +273,19 @@ Mutations of_workers() {
          if (strict.suspension) strict.suspension->after = 2;
          return std::make_unique<Mutant>(strict);
        }},
+      {"knows no priorities",
+       [](const SchedulerOptions& s) -> Made {
+         return hearing<JobSubmitted>(s, [](JobSubmitted& e) { return e.rank.priority = 0, true; });
+       }},
+      {"knows no weights",
+       [](const SchedulerOptions& s) -> Made {
+         return hearing<JobSubmitted>(s, [](JobSubmitted& e) { return e.rank.weight = 1, true; });
+       }},
+  };
+}
+
+Mutations of_outputs() {
+  return {
       {"forgets that an output is lost",
        [](const SchedulerOptions& s) -> Made {
          return hearing<OutputLost>(s, [](OutputLost&) { return false; });
@@ -282,14 +300,6 @@ Mutations of_workers() {
            for (StageSpec& stage : e.spec) stage.keeps_output = false;
            return true;
          });
-       }},
-      {"knows no priorities",
-       [](const SchedulerOptions& s) -> Made {
-         return hearing<JobSubmitted>(s, [](JobSubmitted& e) { return e.rank.priority = 0, true; });
-       }},
-      {"knows no weights",
-       [](const SchedulerOptions& s) -> Made {
-         return hearing<JobSubmitted>(s, [](JobSubmitted& e) { return e.rank.weight = 1, true; });
        }},
   };
 }
@@ -373,8 +383,8 @@ Mutations of_what_it_says() {
 const std::vector<Mutation>& mutations() {
   static const Mutations all = [] {
     Mutations joined;
-    for (const Mutations& some :
-         {of_what_it_hears(), of_workers(), of_commits_and_slots(), of_what_it_says()})
+    for (const Mutations& some : {of_what_it_hears(), of_workers(), of_shares(), of_outputs(),
+                                  of_commits_and_slots(), of_what_it_says()})
       joined.insert(joined.end(), some.begin(), some.end());
     return joined;
   }();

@@ -63,7 +63,7 @@ class JobState {
   void finish(ChunkRef ref, AttemptId attempt, WorkerId worker, std::vector<Action>& actions);
 
   /// Nothing of the stage may start just now, though it has been opened.
-  bool is_blocked(std::uint32_t stage) const;
+  bool is_blocked(std::uint32_t index) const;
   bool has_reopened() const { return has_reopened_; }  ///< a chunk, ever
   bool keeps_output(std::uint32_t stage) const { return stages_[stage].spec.keeps_output; }
   /// What was left on the worker is gone. Gives how many chunks are to be run again for that.

@@ -32,13 +32,13 @@ class WorkerTable {
 
   // All of these: false, or empty, and nothing changes, if the worker is unknown; of join() if it
   // is known already, of the next two if it was so before.
-  bool join(WorkerId worker, std::uint32_t slots, std::uint32_t ahead = 0, TimePoint now = {});
-  bool drain(WorkerId worker);
-  bool pause(WorkerId worker, bool paused);
-  bool hear(WorkerId worker, TimePoint now);
-  void suspend(WorkerId worker, TimePoint until);  ///< nothing more is started there before; known
+  bool join(WorkerId id, std::uint32_t slots, std::uint32_t ahead = 0, TimePoint now = {});
+  bool drain(WorkerId id);
+  bool pause(WorkerId id, bool paused);
+  bool hear(WorkerId id, TimePoint now);
+  void suspend(WorkerId id, TimePoint until);  ///< nothing more is started there before; known
   void end_suspensions(TimePoint now);
-  std::optional<Left> leave(WorkerId worker);
+  std::optional<Left> leave(WorkerId id);
 
   /// The worker for the next attempt: any but `avoid` if there is a choice. Empty if none has room.
   std::optional<WorkerId> pick(std::optional<WorkerId> avoid) const;
@@ -46,9 +46,9 @@ class WorkerTable {
   /// The one with the most free slots that is another, empty if it has none.
   std::optional<WorkerId> pick_idle(WorkerId other) const;
 
-  void occupy(WorkerId worker, AttemptId attempt);  ///< the worker must have room
-  void vacate(WorkerId worker, AttemptId attempt);  ///< it must be there
-  void mark(WorkerId worker, AttemptId attempt);    ///< it is not to be recalled any more
+  void occupy(WorkerId id, AttemptId attempt);  ///< the worker must have room
+  void vacate(WorkerId id, AttemptId attempt);  ///< it must be there
+  void mark(WorkerId id, AttemptId attempt);    ///< it is not to be recalled any more
 
   /// An attempt that waits at a worker which has more than it can run: of the worker with the most
   /// such the newest one.
