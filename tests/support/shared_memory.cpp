@@ -31,6 +31,7 @@ void reset_shared() {
   shared().runs = 0;
   shared().gate = 0;
   shared().at_gate = 0;
+  shared().passed_gate = 0;
   shared().doomed_births = 0;
   for (auto& runs : shared().runs_by_number) runs = 0;
 }

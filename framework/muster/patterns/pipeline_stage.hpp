@@ -66,7 +66,8 @@ class PipelineStage {
   virtual std::any submit(const std::any& input) const = 0;
   virtual void on_done(const std::any& task, PipelineTaskDone callback) const = 0;
   virtual bool cancel(const std::any& task) const = 0;
-  virtual void recall(const std::any& task) const = 0;  ///< cancels it if it has not started
+  /// Cancels it if it has not started, and else asks it to stop, if its function can be asked.
+  virtual void recall(const std::any& task) const = 0;
   virtual bool cancelled(const std::any& task) const = 0;
   virtual std::exception_ptr error(const std::any& task) const = 0;  ///< of a task that is done
 
@@ -116,7 +117,7 @@ class TypedPipelineStage final : public PipelineStage {
   }
   bool cancel(const std::any& task) const override { return future<Out>(task).cancel(); }
   void recall(const std::any& task) const override {
-    future<Out>(task).stop({.highest = CancelRung::recalled});
+    future<Out>(task).stop({.highest = CancelRung::stop_requested, .grace = Duration::zero()});
   }
   bool cancelled(const std::any& task) const override { return future<Out>(task).cancelled(); }
   std::exception_ptr error(const std::any& task) const override {

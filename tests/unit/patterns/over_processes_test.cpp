@@ -89,7 +89,7 @@ TEST_F(OverProcesses, AnItemThatKillsItsProcessIsADeadLetter) {
 TEST_F(OverProcesses, ADroppedRunLetsWhatRunsEnd) {
   const auto stages = pipeline<int>().stage(pool, wait_on_five);
   {
-    auto results = stages.run(up_to(1000));
+    auto results = stages.run(std::vector{1, 5, 6, 7, 8, 9});
     auto at = results.begin();
     EXPECT_EQ(*at, 1);
     ASSERT_TRUE(eventually([] { return shared().at_gate == 1; }));
