@@ -182,14 +182,15 @@ class Task final : public SharedState<StoredType<TaskResultType<F, A...>>>, publ
     end_call();
   }
 
-  /// For whoever an executor has refused it to: the function with its arguments, to make another
-  /// task of, and this one has ended. Empty if a deadline had ended it before.
-  std::optional<std::tuple<F, A...>> take_back(std::exception_ptr refusal) noexcept {
-    if (!start()) return std::nullopt;
-    std::optional<std::tuple<F, A...>> out = std::move(call_);
+  /// For whoever an executor has refused it to: hands the function with its arguments to `take`, to
+  /// make another task of, and this one has ended. False if a deadline had ended it before.
+  template <class Take>
+  bool take_back(std::exception_ptr refusal, Take take) {
+    if (!start()) return false;
+    take(std::move(*call_));
     refuse(std::move(refusal));
     complete().run();  // no watch is told: it never ran
-    return out;
+    return true;
   }
 
   const RemoteCall& remote() const noexcept override {

@@ -136,8 +136,8 @@ class [[nodiscard]] MapResults {
         sink.execute(detail::TaskPtr::share(*task));
       } catch (const QueueFullError&) {
         auto& made = static_cast<detail::Task<Call, std::vector<Values>>&>(*task);
-        if (auto call = made.take_back(std::current_exception())) {
-          refused = std::get<1>(std::move(*call));
+        const auto keep = [this](auto&& call) { refused = std::get<1>(std::move(call)); };
+        if (made.take_back(std::current_exception(), keep)) {
           if (flying.empty()) throw;
           return false;
         }
