@@ -258,25 +258,26 @@ void use_in_a_fork(std::unique_ptr<Pool>& pool, const Future<int>& pending) {
   if (own.submit(twice, 4).result(60s) != 8) ::_exit(4);
 }
 
-TEST_F(ThreadsContract, AForkedChildMakesItsOwnPool) {
-  covers({62});
-  auto pool = std::make_unique<ThreadPoolExecutor>(ThreadPoolOptions{.max_workers = 2});
-  const Future<int> busy = pool->submit(pass_gate, 3);
-  ASSERT_TRUE(at_gate(1));
-  EXPECT_EQ(exit_code_of_fork([&] { use_in_a_fork(pool, busy); }), 7);
-  shared().gate = 1;
-  EXPECT_EQ(busy.result(60s), 3);
-}
-
-TEST_F(ProcessesContract, AForkedChildMakesItsOwnPool) {
-  covers({62});
-  auto pool = std::make_unique<ProcessPoolExecutor>(ProcessPoolOptions{.max_workers = 2});
+template <class Pool>
+void expect_own_pool_in_a_fork(std::unique_ptr<Pool> pool) {
   const Future<int> busy = pool->submit(pass_gate, 3);
   ASSERT_TRUE(at_gate(1));
   EXPECT_EQ(exit_code_of_fork([&] { use_in_a_fork(pool, busy); }), 7);
   shared().gate = 1;
   EXPECT_EQ(busy.result(60s), 3);
   EXPECT_EQ(pool->submit(twice, 4).result(60s), 8) << "the child has spoilt nothing";
+}
+
+TEST_F(ThreadsContract, AForkedChildMakesItsOwnPool) {
+  covers({62});
+  expect_own_pool_in_a_fork(
+      std::make_unique<ThreadPoolExecutor>(ThreadPoolOptions{.max_workers = 2}));
+}
+
+TEST_F(ProcessesContract, AForkedChildMakesItsOwnPool) {
+  covers({62});
+  expect_own_pool_in_a_fork(
+      std::make_unique<ProcessPoolExecutor>(ProcessPoolOptions{.max_workers = 2}));
 }
 
 TEST_F(ProcessesContract, AThreadOfThePoolMayFork) {

@@ -13,6 +13,7 @@ namespace muster::conformance {
 
 using test::eventually;
 using test::shared;
+using test::stay_at_gate;
 
 int power(int base, int exponent) {
   int out = 1;
@@ -40,9 +41,7 @@ int count(int number) {
 
 int pass_gate(int number) {
   count(number);
-  ++shared().at_gate;
-  while (shared().gate == 0) ::usleep(100);  // bounded poll: the test opens it, or kills us
-  ++shared().passed_gate;
+  stay_at_gate();
   return number;
 }
 

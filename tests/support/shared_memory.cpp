@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 namespace muster::test {
 namespace {
@@ -34,6 +35,12 @@ void reset_shared() {
   shared().passed_gate = 0;
   shared().doomed_births = 0;
   for (auto& runs : shared().runs_by_number) runs = 0;
+}
+
+void stay_at_gate() {
+  ++shared().at_gate;
+  while (shared().gate == 0) ::usleep(100);  // bounded poll: the test opens it, or kills us
+  ++shared().passed_gate;
 }
 
 }  // namespace muster::test

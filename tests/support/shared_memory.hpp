@@ -23,6 +23,7 @@ struct Shared {
 Shared& shared();
 void map_shared();    ///< to be called once, at the top of main
 void reset_shared();  ///< everything 0: the gate is closed
+void stay_at_gate();  ///< in a task: arrives, waits until the gate is open, and goes on
 
 /// Waits until the condition holds; false if that takes longer than any machine should.
 template <class Condition>

@@ -56,6 +56,12 @@ class PerProcess {
     return made->object;
   }
 
+  /// Null if this process has not asked for it.
+  T* find() noexcept {
+    Made* const made = made_.load(std::memory_order_acquire);
+    return made != nullptr && made->home.is_here() ? &made->object : nullptr;
+  }
+
  private:
   struct Made {
     HomeProcess home;

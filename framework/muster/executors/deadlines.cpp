@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -51,6 +52,18 @@ class Disarm final : public CallbackBase {
   TimerEntry queue_;
   TimerEntry total_;
 };
+
+// What has passed of a task that has not been entered this time, and what its error is then.
+struct Passed {
+  std::exception_ptr error;
+  bool is_total;
+};
+std::optional<Passed> passed_deadline(const TaskExtras& extras, TimePoint now) {
+  if (extras.total_deadline && now >= *extras.total_deadline) return Passed{late_end(extras), true};
+  const bool is_first_run = extras.retries.load(std::memory_order_relaxed) == 0;
+  if (!is_first_run || !extras.queue_deadline || now < *extras.queue_deadline) return std::nullopt;
+  return Passed{late_start(extras), false};
+}
 
 // For good: a queue may still refer to it, so no watch may have it run again.
 void refuse_late(TaskBase& task, std::exception_ptr error) noexcept {
@@ -133,14 +146,10 @@ bool has_deadline(const TaskBase& task) noexcept {
 }
 
 void expire_if_due(TaskBase& task) {
-  if (!has_deadline(task)) return;
   const TaskExtras* const extras = task.extras_if_any();
-  const TimePoint now = Clock::now();
-  const bool is_first_run = extras->retries.load(std::memory_order_relaxed) == 0;
-  if (extras->total_deadline && now >= *extras->total_deadline) {
-    expire(TaskPtr::share(task), late_end(*extras), true);
-  } else if (is_first_run && extras->queue_deadline && now >= *extras->queue_deadline) {
-    expire(TaskPtr::share(task), late_start(*extras), false);
+  if (extras == nullptr) return;
+  if (const auto passed = passed_deadline(*extras, Clock::now())) {
+    expire(TaskPtr::share(task), passed->error, passed->is_total);
   }
 }
 
@@ -153,11 +162,8 @@ void invoke_within_deadlines(TaskBase& task) noexcept {
     return;
   }
   const TimePoint now = Clock::now();
-  const bool is_first_run = extras.retries.load(std::memory_order_relaxed) == 0;
-  if (total && now >= *total) {
-    refuse_late(task, late_end(extras));
-  } else if (is_first_run && extras.queue_deadline && now >= *extras.queue_deadline) {
-    refuse_late(task, late_start(extras));
+  if (const auto passed = passed_deadline(extras, now)) {
+    refuse_late(task, passed->error);
   } else {
     const TimePoint run_end = extras.options.run_timeout
                                   ? deadline_after(now, *extras.options.run_timeout)

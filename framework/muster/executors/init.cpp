@@ -30,10 +30,9 @@ struct ZygoteLink {
   UniqueFd control;
 };
 
-ZygoteLink& zygote_link() {
-  static constinit PerProcess<ZygoteLink> links;
-  return links.get();
-}
+constinit PerProcess<ZygoteLink> zygote_links;
+
+ZygoteLink& zygote_link() { return zygote_links.get(); }
 
 /// Whether the zygote still lives when the time is over.
 bool is_alive(const ZygoteLink& link, int timeout_ms) {
@@ -60,10 +59,10 @@ void bury(ZygoteLink& link) {
 // to do. The kernel would end the zygote, too, but somebody has to reap it, and in a container
 // there may be nobody else who does. Without the lock, which a thread that still runs may hold.
 [[gnu::destructor]] void end_zygote() {
-  ZygoteLink& link = zygote_link();
-  if (link.pid == 0 || link.owner != ::getpid()) return;
-  ::kill(link.pid, SIGKILL);
-  bury(link);
+  ZygoteLink* const link = zygote_links.find();
+  if (link == nullptr || link->pid == 0 || link->owner != ::getpid()) return;
+  ::kill(link->pid, SIGKILL);
+  bury(*link);
 }
 
 std::size_t count_threads() {

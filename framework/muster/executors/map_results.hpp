@@ -6,6 +6,7 @@
 #include <iterator>
 #include <memory>
 #include <optional>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -136,7 +137,9 @@ class [[nodiscard]] MapResults {
         sink.execute(detail::TaskPtr::share(*task));
       } catch (const QueueFullError&) {
         auto& made = static_cast<detail::Task<Call, std::vector<Values>>&>(*task);
-        const auto keep = [this](auto&& call) { refused = std::get<1>(std::move(call)); };
+        const auto keep = [this](std::tuple<Call, std::vector<Values>>&& call) {
+          refused = std::get<1>(std::move(call));
+        };
         if (made.take_back(std::current_exception(), keep)) {
           if (flying.empty()) throw;
           return false;

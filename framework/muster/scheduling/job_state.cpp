@@ -173,8 +173,6 @@ std::uint64_t JobState::reopen_what_is_needed(std::vector<Action>& actions) {
       has_reopened_ = true;
       actions.push_back(ChunkReopened{id_, index, chunk});
     }
-    update_ready_stage(index);
-    update_ready_stage(next);
   }
   for (std::uint32_t i = 0; i < stages_.size() && reopened != 0; ++i) update_ready_stage(i);
   return reopened;

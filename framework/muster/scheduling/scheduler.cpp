@@ -113,7 +113,7 @@ void Scheduler::lose(TimePoint now, WorkerId worker, const WorkerTable::Left& le
 void Scheduler::on(TimePoint now, const AttemptSucceeded& event, std::vector<Action>& actions) {
   const std::optional<Attempt> attempt = take_result(event.attempt);
   if (!attempt) return;
-  workers_.conduct(attempt->worker).succeeded();
+  if (suspension_) workers_.conduct(attempt->worker).succeeded();
   Job& job = jobs_.at(attempt->job);
   if (job.state.speculates(attempt->ref.stage)) {
     job.times[attempt->ref.stage].stragglers.succeeded(now - attempt->started);

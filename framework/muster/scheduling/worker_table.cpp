@@ -20,18 +20,14 @@ bool WorkerTable::join(WorkerId id, std::uint32_t slots, std::uint32_t ahead, Ti
 bool WorkerTable::drain(WorkerId id) {
   Worker* const worker = find(id);
   if (worker == nullptr || worker->draining) return false;
-  take_out(id, *worker);
-  worker->draining = true;
-  put_in(id, *worker);
+  change(id, *worker, [&] { worker->draining = true; });
   return true;
 }
 
 bool WorkerTable::pause(WorkerId id, bool paused) {
   Worker* const worker = find(id);
   if (worker == nullptr || worker->paused == paused) return false;
-  take_out(id, *worker);
-  worker->paused = paused;
-  put_in(id, *worker);
+  change(id, *worker, [&] { worker->paused = paused; });
   return true;
 }
 
@@ -46,11 +42,9 @@ bool WorkerTable::hear(WorkerId id, TimePoint now) {
 
 void WorkerTable::suspend(WorkerId id, TimePoint until) {
   Worker& worker = workers_.at(id);
-  take_out(id, worker);
   if (worker.suspended_until) suspended_.erase({*worker.suspended_until, id});
-  worker.suspended_until = until;
   suspended_.emplace(until, id);
-  put_in(id, worker);
+  change(id, worker, [&] { worker.suspended_until = until; });
 }
 
 void WorkerTable::end_suspensions(TimePoint now) {
@@ -58,9 +52,7 @@ void WorkerTable::end_suspensions(TimePoint now) {
     const WorkerId id = suspended_.begin()->second;
     suspended_.erase(suspended_.begin());
     Worker& worker = workers_.at(id);
-    take_out(id, worker);
-    worker.suspended_until.reset();
-    put_in(id, worker);
+    change(id, worker, [&] { worker.suspended_until.reset(); });
   }
 }
 
@@ -101,27 +93,25 @@ std::optional<WorkerId> WorkerTable::pick_idle(WorkerId other) const {
 void WorkerTable::occupy(WorkerId id, AttemptId attempt) {
   Worker& worker = workers_.at(id);
   MUSTER_ASSERT(worker.has_room());
-  take_out(id, worker);
-  const bool added = worker.attempts.insert(attempt).second;
-  MUSTER_ASSERT(added);
-  worker.steady.insert(attempt);
-  put_in(id, worker);
+  change(id, worker, [&] {
+    const bool added = worker.attempts.insert(attempt).second;
+    MUSTER_ASSERT(added);
+    worker.steady.insert(attempt);
+  });
 }
 
 void WorkerTable::vacate(WorkerId id, AttemptId attempt) {
   Worker& worker = workers_.at(id);
-  take_out(id, worker);
-  const std::size_t removed = worker.attempts.erase(attempt);
-  MUSTER_ASSERT(removed == 1);
-  worker.steady.erase(attempt);
-  put_in(id, worker);
+  change(id, worker, [&] {
+    const std::size_t removed = worker.attempts.erase(attempt);
+    MUSTER_ASSERT(removed == 1);
+    worker.steady.erase(attempt);
+  });
 }
 
 void WorkerTable::mark(WorkerId id, AttemptId attempt) {
   Worker& worker = workers_.at(id);
-  take_out(id, worker);
-  worker.steady.erase(attempt);
-  put_in(id, worker);
+  change(id, worker, [&] { worker.steady.erase(attempt); });
 }
 
 std::optional<std::pair<WorkerId, AttemptId>> WorkerTable::recallable() const {

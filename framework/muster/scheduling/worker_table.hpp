@@ -107,6 +107,13 @@ class WorkerTable {
   Worker* find(WorkerId id);
   void take_out(WorkerId id, const Worker& worker);
   void put_in(WorkerId id, const Worker& worker);
+  /// Changes what the sets go by.
+  template <class Make>
+  void change(WorkerId id, Worker& worker, Make make) {
+    take_out(id, worker);
+    make();
+    put_in(id, worker);
+  }
 
   std::optional<Duration> lease_;
   WorkerMap workers_;
