@@ -88,15 +88,23 @@ struct Totals {
   }
 };
 
+// A world is played thirty times more slowly under sanitizers: there a tenth of them must do, in
+// which not everything happens. The release build plays all and counts what happened.
+#ifdef MUSTER_SANITIZED
+constexpr std::uint64_t share = 10;
+#else
+constexpr std::uint64_t share = 1;
+#endif
+
 void play_many(std::uint64_t seeds, Size size, Mode mode) {
   Totals totals;
-  for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
+  for (std::uint64_t seed = 1; seed <= seeds / share; ++seed) {
     Report report;
     ASSERT_TRUE(holds(seed, size, mode, report));
     totals.add(report);
   }
   totals.print();
-  totals.expect_everything_happened();
+  if constexpr (share == 1) totals.expect_everything_happened();
 }
 
 TEST(Simulation, small_worlds_that_heal) { play_many(350, Size::small, Mode::heals); }
@@ -150,7 +158,7 @@ class Twin : public RealCore {
 
 TEST(Simulation, every_decision_is_that_of_the_naive_scheduler) {
   for (const Mode mode : {Mode::heals, Mode::unbounded}) {
-    for (std::uint64_t seed = 1000; seed < 1100; ++seed) {
+    for (std::uint64_t seed = 1000; seed < 1000 + 100 / share; ++seed) {
       const Scenario scenario = make_scenario(seed, Size::small, mode);
       Twin twin(scenario.options(), scenario.options());
       World(scenario, twin).run();
