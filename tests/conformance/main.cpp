@@ -7,6 +7,11 @@
 #include "contract.hpp"
 #include "support/leak_check.hpp"
 
+// A forked child makes a pool of its own (item 62): ThreadSanitizer would end it at its first
+// thread.
+extern "C" const char* __tsan_default_options();  // NOLINT: the name is ThreadSanitizer's
+extern "C" const char* __tsan_default_options() { return "die_after_fork=0"; }  // NOLINT
+
 int main(int argc, char** argv) {
   muster::test::map_shared();
   constexpr std::string_view role_flag = "--role=";

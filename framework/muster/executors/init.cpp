@@ -57,10 +57,13 @@ void bury(ZygoteLink& link) {
 
 // At the program's end, after the last static object is destroyed: a pool may be one, and have work
 // to do. The kernel would end the zygote, too, but somebody has to reap it, and in a container
-// there may be nobody else who does. Without the lock, which a thread that still runs may hold.
+// there may be nobody else who does. The thread of a pool that was never ended still runs, and may
+// hold the lock: for a second at most.
 [[gnu::destructor]] void end_zygote() {
   ZygoteLink* const link = zygote_links.find();
-  if (link == nullptr || link->pid == 0 || link->owner != ::getpid()) return;
+  if (link == nullptr || link->owner != ::getpid()) return;
+  const std::lock_guard lock(link->mutex);
+  if (link->pid == 0) return;
   ::kill(link->pid, SIGKILL);
   bury(*link);
 }
