@@ -219,17 +219,24 @@ bool SharedStateBase::cancel() {
 }
 
 CancelRung SharedStateBase::stop(const StopOptions& options) {
-  std::shared_ptr<WorkControl> control;
-  {
-    Lock lock(*this);
-    if (done()) return CancelRung::none;
-    control = this->control();
-    if (control == nullptr && state() != FutureState::running) {
-      finish(std::move(lock), FutureState::cancelled).run();
-      return CancelRung::withdrawn;
+  std::shared_ptr<WorkControl> asked;
+  for (;;) {
+    std::shared_ptr<WorkControl> control;
+    {
+      Lock lock(*this);
+      if (done()) return CancelRung::none;
+      control = this->control();
+      if (control != nullptr && control == asked) return CancelRung::none;
+      if (control == nullptr) {
+        if (state() == FutureState::running) break;
+        finish(std::move(lock), FutureState::cancelled).run();
+        return CancelRung::withdrawn;
+      }
     }
+    const CancelRung reached = control->stop(*this, options);
+    if (reached != CancelRung::none) return reached;
+    asked = std::move(control);  // as in cancel(): the work may be in other hands now
   }
-  if (control != nullptr) return control->stop(*this, options);
   const bool may_ask = options.highest >= CancelRung::stop_requested;
   if (!may_ask || !request_stop()) return CancelRung::none;
   return await_done(options.grace) ? CancelRung::stop_requested : CancelRung::none;

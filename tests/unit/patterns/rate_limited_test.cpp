@@ -95,6 +95,33 @@ TEST(RateLimited, CancelWorksAtOnceAndKeepsTheOrderOfTheOthers) {
   EXPECT_EQ(seen, expected);
 }
 
+// The timer hands tasks on while they are stopped: they are with the decorator, with nobody, or
+// with the pool, whose only thread is busy.
+TEST(RateLimited, RacyStopReachesWhatIsBeingLetOut) {
+  std::atomic<int> runs{0};
+  std::atomic<bool> open{false};
+  ThreadPoolExecutor threads({.max_workers = 1});
+  const Future<void> busy = threads.submit([&] { open.wait(false); });
+  std::vector<std::unique_ptr<RateLimitedExecutor>> decorators;  // which wait for what was missed
+  int missed = 0;
+  for (int round = 0; round < 100; ++round) {
+    const RateLimitOptions options{.per_second = 1e5, .burst = 1};
+    decorators.push_back(std::make_unique<RateLimitedExecutor>(threads, options));
+    std::vector<Future<int>> futures;
+    for (int i = 0; i < 30; ++i) {
+      futures.push_back(decorators.back()->submit([&] { return ++runs; }));
+    }
+    for (const Future<int>& each : futures) {
+      if (each.stop({.highest = CancelRung::recalled}) == CancelRung::none) ++missed;
+    }
+  }
+  open = true;
+  open.notify_all();
+  threads.shutdown();
+  EXPECT_EQ(missed, 0);
+  EXPECT_EQ(runs, 0);
+}
+
 TEST(RateLimited, IdleKeysAreForgotten) {
   InlineExecutor here;
   RateLimitedExecutor limited(here, {.per_second = 1e9, .burst = 1, .keys_max = 100});
