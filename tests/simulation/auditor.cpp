@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 namespace muster::simulation {
 
@@ -36,12 +37,13 @@ void Auditor::on_event(const JobSubmitted& event) {
     expected_rejection_ = JobRejected{event.job, *rejection};
     return;
   }
-  const std::uint64_t order = jobs_.size();
+  const std::uint64_t order = jobs_.size();  // nothing is ever taken out
   Job& job = jobs_[event.job];
   job.rank = event.rank;
   job.order = order;
   for (const StageSpec& spec : event.spec)
-    job.stages.push_back({spec, std::vector<Chunk>(spec.chunk_count), 0, 0, false, {}, 0, {}});
+    job.stages.push_back(
+        {spec, std::vector<Chunk>(spec.chunk_count), 0, 0, 0, 0, false, {}, 0, {}});
   for (std::uint32_t i = 0; i < job.stages.size(); ++i) recount_stage(job, i);
   if (event.spec.empty()) expected_ends_[event.job] = {event.job, Outcome::succeeded, {}};
 }
@@ -171,6 +173,59 @@ void Auditor::on_event(const JobCancelled& event) {
     expected_ends_[event.job] = {event.job, Outcome::cancelled, {}};
 }
 
+/// Null if it is no stream, or not open any more.
+Auditor::Job* Auditor::open_stream(JobId id) {
+  const auto entry = jobs_.find(id);
+  if (entry == jobs_.end() || entry->second.outcome || !entry->second.is_stream()) return nullptr;
+  return &entry->second;
+}
+
+void Auditor::on_event(const ChunksAdded& event) {
+  Job* const job = open_stream(event.job);
+  if (job == nullptr || job->sealed) return;
+  Stage& stage = job->stages.front();
+  if (event.count > chunks_max - stage.chunks.size()) return;
+  stage.spec.chunk_count += event.count;
+  stage.chunks.resize(stage.spec.chunk_count);
+  recount_stage(*job, 0);
+  stream_counts_.added += event.count;
+}
+
+void Auditor::on_event(const StreamSealed& event) {
+  Job* const job = open_stream(event.job);
+  if (job == nullptr) return;
+  job->sealed = true;
+  moved_streams_.insert(event.job);
+}
+
+void Auditor::on_event(const ChunkCancelled& event) {
+  Job* const job = open_stream(event.job);
+  if (job == nullptr || event.chunk >= job->stages.front().chunks.size()) return;
+  const Chunk& chunk = job->stages.front().chunks[event.chunk];
+  if (chunk.committed || chunk.over) return;
+  end_chunk(event.job, *job, event.chunk);
+  ++job->stages.front().cancelled;
+  ++stream_counts_.cancelled;
+}
+
+void Auditor::on_event(const JobForgotten& event) {
+  const auto entry = jobs_.find(event.job);
+  if (entry == jobs_.end() || !entry->second.outcome || entry->second.forgotten) return;
+  entry->second.forgotten = true;
+  ++stream_counts_.forgotten;
+}
+
+/// What ran of it must be cancelled in this step.
+void Auditor::end_chunk(JobId id, Job& job, std::uint32_t index) {
+  Chunk& chunk = job.stages.front().chunks[index];
+  chunk.over = true;
+  const auto latest = std::exchange(chunk.latest, std::nullopt);
+  if (latest) held_.erase({*latest, id, {0, index}});
+  over_.insert({id, index});
+  moved_streams_.insert(id);
+  recount(job, {0, index});
+}
+
 void Auditor::judge(const Attempt& attempt, FailureCause cause) {
   if (!suspension_ || !may_be_the_workers(cause)) return;
   Worker& worker = workers_.at(attempt.worker);
@@ -187,14 +242,16 @@ void Auditor::on_expire() {
     Worker& worker = workers_.at(suspended_.begin()->second);
     change(worker, [&] { worker.suspended_until.reset(); });
   }
-  while (!held_.empty() && held_.begin()->latest <= now_) {
-    const Held due = *held_.begin();
-    held_.erase(held_.begin());
-    Job& job = jobs_.at(due.job);
-    if (job.outcome) continue;
-    job.stages[due.ref.stage].chunks[due.ref.chunk].latest.reset();
-    recount(job, due.ref);
-  }
+  while (!held_.empty() && held_.begin()->latest <= now_) end_first_back_off();
+}
+
+void Auditor::end_first_back_off() {
+  const Held due = *held_.begin();
+  held_.erase(held_.begin());
+  Job& job = jobs_.at(due.job);
+  if (job.outcome) return;
+  job.stages[due.ref.stage].chunks[due.ref.chunk].latest.reset();
+  recount(job, due.ref);
 }
 
 /// The attempt has ended. Returns it if its result counts.
@@ -234,6 +291,13 @@ void Auditor::charge(const Attempt& attempt, FailureCause cause) {
   ++chunk.failures;
   ++failures_[cause];
   const std::uint32_t charged = ++chunk.charges[cause];
+  if (charged >= stage.spec.budgets.of(cause) && job.is_stream()) {
+    const std::uint32_t index = attempt.ref.chunk;
+    expected_failures_[{attempt.job, index}] = {attempt.job, index, chunk.failures, cause};
+    end_chunk(attempt.job, job, index);
+    ++stage.failed;
+    return;
+  }
   if (charged >= stage.spec.budgets.of(cause)) {
     const JobFailure failure{attempt.ref.stage, attempt.ref.chunk, chunk.failures, cause};
     expected_ends_[attempt.job] = {attempt.job, Outcome::failed, failure};
@@ -264,7 +328,7 @@ bool Auditor::dependence_met(const Job& job, ChunkRef ref) const {
 void Auditor::recount(Job& job, ChunkRef ref) {
   Chunk& chunk = job.stages[ref.stage].chunks[ref.chunk];
   Queue queue = Queue::none;
-  if (!job.outcome && !chunk.committed && chunk.running == 0 && !chunk.latest &&
+  if (!job.outcome && !chunk.committed && !chunk.over && chunk.running == 0 && !chunk.latest &&
       dependence_met(job, ref))
     queue = chunk.charges[FailureCause::crashed] >= 2 ? Queue::quarantined : Queue::startable;
   if (chunk.counted == Queue::startable) {

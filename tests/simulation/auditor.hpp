@@ -24,16 +24,22 @@ struct WorkerCounts {
   std::uint64_t overtaken = 0;  ///< first attempts that were cancelled for the second's success
 };
 
+/// What happened to chunks of streams.
+struct StreamCounts {
+  std::uint64_t added = 0;
+  std::uint64_t failed = 0;
+  std::uint64_t cancelled = 0;
+  std::uint64_t forgotten = 0;  ///< jobs
+};
+
 /// Watches the events that go into a core and the actions that come out, keeps its own account of
 /// what they mean, and says which promise is broken. Knows nothing of how the core works, and not
 /// the jitter: of a back-off it knows the bounds.
 ///
 ///  - what workers kept is gone with them: if the next stage is not complete, it is made again
-///  before
-///    anything of that starts; and else not
+///    before anything of that starts; and else not
 ///  - a chunk has a second attempt only if its stage allows that and the first one is late, and
-///  never
-///    a third; when one is committed, the other is cancelled
+///    never a third; when one is committed, the other is cancelled
 ///  - a chunk commits once, for the attempt that just succeeded and was neither ended nor cancelled
 ///  - attempts stay within their budgets, and the job fails when, and with the cause by which, one
 ///    is used up; a job ends once, as what happened to it implies, after its attempts are cancelled
@@ -43,6 +49,8 @@ struct WorkerCounts {
 ///  - a worker is given up when its lease is over, and no earlier; what it had not started is not
 ///    charged; one that drains gets nothing and is released at its end; one that is paused gets
 ///    none, nor one that is suspended, which it is if chunk after chunk failed there, and only then
+///  - a chunk of a stream fails when a budget is used up, and then only; what is cancelled stops at
+///    once; a sealed stream ends with its last chunk, and no earlier
 ///  - a chunk starts only after what it waits for; stages finish in order and completely
 ///  - attempt ids are dense, attempt numbers count up, quarantined chunks run alone
 ///  - a back-off is neither cut short nor forgotten
@@ -68,12 +76,14 @@ class Auditor {
   std::uint64_t failures(FailureCause cause) const { return failures_[cause]; }
   std::uint64_t stale() const { return stale_; }
   const WorkerCounts& workers() const { return counts_; }
+  const StreamCounts& streams() const { return stream_counts_; }
 
  private:
   enum class Queue : std::uint8_t { none, startable, quarantined };
 
   struct Chunk {
     bool committed = false;
+    bool over = false;          ///< of a stream: failed or cancelled
     std::uint32_t running = 0;  ///< attempts
     Queue counted = Queue::none;
     std::optional<WorkerId> kept_at;
@@ -88,7 +98,11 @@ class Auditor {
     std::vector<Chunk> chunks;
     std::uint32_t committed = 0;
     std::uint32_t running = 0;  ///< chunks
+    std::uint32_t failed = 0;
+    std::uint32_t cancelled = 0;
     bool finished = false;
+
+    bool is_complete() const { return committed + failed + cancelled == chunks.size(); }
     Duration took{};  ///< by the attempts that were committed
     std::uint64_t successes = 0;
     std::set<std::uint32_t> lost;  ///< chunks whose output is gone
@@ -102,6 +116,10 @@ class Auditor {
     JobRank rank;
     std::uint64_t order = 0;
     std::uint64_t startable = 0;
+    bool sealed = false;
+    bool forgotten = false;
+
+    bool is_stream() const { return !stages.empty() && stages.front().spec.stream; }
   };
 
   struct Attempt {
@@ -155,7 +173,12 @@ class Auditor {
   void on_event(const AttemptReturned& event);
   void on_event(const OutputLost& event);
   void on_event(const JobCancelled& event);
+  void on_event(const ChunksAdded& event);
+  void on_event(const StreamSealed& event);
+  void on_event(const ChunkCancelled& event);
+  void on_event(const JobForgotten& event);
   void on_expire();
+  void end_first_back_off();
 
   void on_action(const StartAttempt& action);
   void on_action(const CancelAttempt& action);
@@ -165,6 +188,7 @@ class Auditor {
   void on_action(const WorkerReleased& action);
   void on_action(const ChunkFinished& action);
   void on_action(const ChunkReopened& action);
+  void on_action(const ChunkFailed& action);
   void on_action(const StageFinished& action);
   void on_action(const JobFinished& action);
   void on_action(const JobRejected& action);
@@ -176,6 +200,9 @@ class Auditor {
   void check_workers(bool was_expire, std::optional<TimePoint> next_deadline);
   void check_turn(JobId id, const Job& job);
   void check_held(std::optional<TimePoint> next_deadline);
+  void check_streams();
+  Job* open_stream(JobId id);
+  void end_chunk(JobId id, Job& job, std::uint32_t chunk);
   void expect(bool condition, const std::string& what);
 
   std::optional<Attempt> take_off(AttemptId id, bool free_slot);
@@ -231,11 +258,15 @@ class Auditor {
   std::optional<JobRejected> expected_rejection_;
   std::map<JobId, JobFinished> expected_ends_;
   std::optional<WorkerId> expected_suspension_;
+  std::map<std::pair<JobId, std::uint32_t>, ChunkFailed> expected_failures_;
+  std::set<std::pair<JobId, std::uint32_t>> over_;  ///< chunks that have ended without a commit
+  std::set<JobId> moved_streams_;                   ///< those that may have come to their end
 
   std::uint64_t commits_ = 0;
   PerCause<std::uint64_t> failures_ = {};
   std::uint64_t stale_ = 0;
   WorkerCounts counts_;
+  StreamCounts stream_counts_;
 };
 
 }  // namespace muster::simulation

@@ -51,7 +51,7 @@ void Auditor::check_start(const StartAttempt& action, const Job& job, const Chun
   const RetryBudgets& budgets = job.stages[action.stage].spec.budgets;
   expect(!job.outcome && !expected_ends_.contains(action.job),
          what + " starts after its job ended");
-  expect(!chunk.committed, what + " starts after it was committed");
+  expect(!chunk.committed && !chunk.over, what + " starts after it has ended");
   expect(dependence_met(job, {action.stage, action.chunk}), what + " starts too early in its job");
   expect(!chunk.not_before || *chunk.not_before <= now_, what + " cuts its back-off short");
   expect(action.attempt_number == chunk.failures + 1, what + " has a wrong attempt number");
@@ -98,7 +98,8 @@ void Auditor::on_action(const CancelAttempt& action) {
   const bool overtaken = expected_commit_ && expected_commit_->job == attempt.job &&
                          expected_commit_->stage == attempt.ref.stage &&
                          expected_commit_->chunk == attempt.ref.chunk;
-  expect(overtaken || expected_ends_.contains(attempt.job),
+  const bool is_over = over_.contains({attempt.job, attempt.ref.chunk});
+  expect(overtaken || is_over || expected_ends_.contains(attempt.job),
          "an attempt of a running job is cancelled");
   counts_.overtaken += overtaken ? 1 : 0;
   change(workers_.at(attempt.worker), [&] { attempt.cancelled = true; });
@@ -194,10 +195,11 @@ void Auditor::on_action(const ChunkFinished& action) {
   Job& job = jobs_.at(action.job);
   Stage& stage = job.stages[action.stage];
   Chunk& chunk = stage.chunks[action.chunk];
-  expect(!chunk.committed, what + " commits twice");
+  expect(!chunk.committed && !chunk.over, what + " commits and has ended");
   expect(!job.outcome, what + " commits after its job ended");
   expect(chunk.running == 0, what + " commits and still runs");
   chunk.committed = true;
+  if (job.is_stream()) moved_streams_.insert(action.job);
   ++stage.committed;
   ++commits_;
   if (stage.spec.keeps_output) {
@@ -250,12 +252,36 @@ void Auditor::check_lost() {
   }
 }
 
+void Auditor::on_action(const ChunkFailed& action) {
+  const auto expected = expected_failures_.find({action.job, action.chunk});
+  if (expected == expected_failures_.end() || expected->second != action) {
+    expect(false, name(action.job, 0, action.chunk) + " fails as nothing implies");
+    return;
+  }
+  expected_failures_.erase(expected);
+  ++stream_counts_.failed;
+}
+
+/// Streams end with their last chunk, and what has ended does not run.
+void Auditor::check_streams() {
+  expect(expected_failures_.empty(), "a chunk without budget does not fail");
+  for (const auto& [id, chunk] : std::exchange(over_, {}))
+    expect(jobs_.at(id).stages.front().chunks[chunk].running == 0,
+           name(id, 0, chunk) + " has ended and still runs");
+  for (const JobId id : std::exchange(moved_streams_, {})) {
+    const Job& job = jobs_.at(id);
+    const bool is_done = job.sealed && job.stages.front().is_complete();
+    expect(!is_done || job.outcome, "a sealed stream does not end");
+  }
+}
+
 void Auditor::on_action(const StageFinished& action) {
   Job& job = jobs_.at(action.job);
   Stage& stage = job.stages.at(action.stage);
   expect(!job.outcome, "a stage finishes after its job ended");
   expect(!stage.finished, "a stage finishes twice");
-  expect(stage.committed == stage.spec.chunk_count, "a stage finishes incomplete");
+  expect(stage.is_complete(), "a stage finishes incomplete");
+  expect(!job.is_stream() || job.sealed, "a stream finishes that is not sealed");
   expect(stage.spec.edge == Edge::none || job.stages[action.stage - 1].finished,
          "a stage finishes before the one it waits for");
   stage.finished = true;
@@ -305,6 +331,7 @@ void Auditor::check_settled(bool was_expire, std::optional<TimePoint> next_deadl
   check_workers(was_expire, next_deadline);
   check_held(next_deadline);
   check_lost();
+  check_streams();
 }
 
 void Auditor::check_workers(bool was_expire, std::optional<TimePoint> next_deadline) {
@@ -328,6 +355,10 @@ void Auditor::check_workers(bool was_expire, std::optional<TimePoint> next_deadl
 /// With room, the earliest back-off either has a deadline in time or waits for its turn in
 /// quarantine. (Without, the chunk may already wait for some.)
 void Auditor::check_held(std::optional<TimePoint> next_deadline) {
+  // One that is over while its stage is blocked leads to nothing, and so to no deadline.
+  while (!held_.empty() && held_.begin()->latest <= now_ &&
+         !dependence_met(jobs_.at(held_.begin()->job), held_.begin()->ref))
+    end_first_back_off();
   if (held_.empty() || room_ == 0) return;
   const Held& first = *held_.begin();
   const Chunk& chunk = jobs_.at(first.job).stages[first.ref.stage].chunks[first.ref.chunk];
@@ -340,12 +371,15 @@ void Auditor::check_progress(const Core& core) {
   for (const auto& [id, job] : jobs_) {
     const JobProgress* progress = core.find_job(id);
     if (progress == nullptr) continue;
+    expect(!job.forgotten, "a job is not forgotten");
     expect(progress->outcome == job.outcome, "progress is wrong about how a job ended");
     for (std::size_t s = 0; s < job.stages.size(); ++s) {
       const Stage& stage = job.stages[s];
       const StageProgress& counts = progress->stages[s];
       expect(counts.done == stage.committed && counts.running == stage.running &&
-                 counts.pending == stage.spec.chunk_count - stage.committed - stage.running,
+                 counts.failed == stage.failed && counts.cancelled == stage.cancelled &&
+                 counts.pending == stage.spec.chunk_count - stage.committed - stage.running -
+                                       stage.failed - stage.cancelled,
              "progress miscounts chunks");
     }
   }

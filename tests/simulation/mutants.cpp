@@ -304,6 +304,31 @@ Mutations of_outputs() {
   };
 }
 
+Mutations of_streams() {
+  return {
+      {"does not grow",
+       [](const SchedulerOptions& s) -> Made {
+         return hearing<ChunksAdded>(s, [](ChunksAdded& e) { return e.count /= 2, true; });
+       }},
+      {"never seals a stream",
+       [](const SchedulerOptions& s) -> Made {
+         return hearing<StreamSealed>(s, [](StreamSealed&) { return false; });
+       }},
+      {"forgets that a chunk is not wanted",
+       [](const SchedulerOptions& s) -> Made {
+         return hearing<ChunkCancelled>(s, [](ChunkCancelled&) { return false; });
+       }},
+      {"does not say that a chunk failed",
+       [](const SchedulerOptions& s) -> Made {
+         return saying<ChunkFailed>(s, [](ChunkFailed&) { return false; });
+       }},
+      {"forgets no job",
+       [](const SchedulerOptions& s) -> Made {
+         return hearing<JobForgotten>(s, [](JobForgotten&) { return false; });
+       }},
+  };
+}
+
 Mutations of_commits_and_slots() {
   return {
       {"commits a stale result",
@@ -384,7 +409,7 @@ const std::vector<Mutation>& mutations() {
   static const Mutations all = [] {
     Mutations joined;
     for (const Mutations& some : {of_what_it_hears(), of_workers(), of_shares(), of_outputs(),
-                                  of_commits_and_slots(), of_what_it_says()})
+                                  of_streams(), of_commits_and_slots(), of_what_it_says()})
       joined.insert(joined.end(), some.begin(), some.end());
     return joined;
   }();

@@ -47,12 +47,12 @@ std::optional<TimePoint> ReferenceScheduler::next_deadline() const {
 void ReferenceScheduler::on(TimePoint, const JobSubmitted& event, std::vector<Action>& actions) {
   std::optional<Rejection> rejection = validate(event.spec);
   for (const Job& job : jobs_)
-    if (job.id == event.job) rejection = Rejection::duplicate_job;
+    if (job.id == event.job && !job.forgotten) rejection = Rejection::duplicate_job;
   if (rejection) {
     actions.push_back(JobRejected{event.job, *rejection});
     return;
   }
-  Job job{event.job, event.spec, event.rank, {}, {}, std::vector<bool>(event.spec.size()), false};
+  Job job{event.job, event.spec, event.rank, {}, {}, std::vector<bool>(event.spec.size())};
   for (const StageSpec& stage : event.spec) job.chunks.emplace_back(stage.chunk_count);
   job.took.resize(event.spec.size());
   jobs_.push_back(std::move(job));
@@ -114,11 +114,7 @@ void ReferenceScheduler::on(TimePoint now, const AttemptSucceeded& event,
   workers_[attempt->worker].suspensions = 0;
   Job& job = jobs_[attempt->job];
   job.took[attempt->ref.stage].push_back(now - attempt->started);
-  for (auto& [id, other] : attempts_) {
-    if (other.job != attempt->job || other.ref != attempt->ref || other.cancelled) continue;
-    other.cancelled = true;
-    actions.push_back(CancelAttempt{id, other.worker});
-  }
+  cancel_attempts(attempt->job, attempt->ref, actions);
   chunk(*attempt) = Chunk{.done = true, .failure = {}};
   if (job.spec[attempt->ref.stage].keeps_output) chunk(*attempt).kept_at = attempt->worker;
   actions.push_back(ChunkFinished{job.id, attempt->ref.stage, attempt->ref.chunk, event.attempt});
@@ -166,6 +162,47 @@ void ReferenceScheduler::on(TimePoint, const OutputLost& event, std::vector<Acti
   }
 }
 
+void ReferenceScheduler::cancel_attempts(std::size_t job, ChunkRef ref,
+                                         std::vector<Action>& actions) {
+  for (auto& [id, attempt] : attempts_) {
+    if (attempt.job != job || attempt.ref != ref || attempt.cancelled) continue;
+    attempt.cancelled = true;
+    actions.push_back(CancelAttempt{id, attempt.worker});
+  }
+}
+
+void ReferenceScheduler::on(TimePoint, const ChunksAdded& event, std::vector<Action>&) {
+  for (Job& job : jobs_) {
+    if (job.id != event.job || !job.is_open_stream() || job.sealed) continue;
+    const std::size_t size = job.chunks.front().size() + event.count;
+    if (size <= chunks_max) job.chunks.front().resize(size);
+  }
+}
+
+void ReferenceScheduler::on(TimePoint, const StreamSealed& event, std::vector<Action>& actions) {
+  for (Job& job : jobs_) {
+    if (job.id != event.job || !job.is_open_stream() || job.sealed) continue;
+    job.sealed = true;
+    finish_stages(job, actions);
+  }
+}
+
+void ReferenceScheduler::on(TimePoint, const ChunkCancelled& event, std::vector<Action>& actions) {
+  for (std::size_t j = 0; j < jobs_.size(); ++j) {
+    Job& job = jobs_[j];
+    if (job.id != event.job || !job.is_open_stream()) continue;
+    if (event.chunk >= job.chunks.front().size() || job.chunks.front()[event.chunk].done) continue;
+    cancel_attempts(j, {0, event.chunk}, actions);
+    job.chunks.front()[event.chunk] = Chunk{.done = true, .failure = {}};
+    finish_stages(job, actions);
+  }
+}
+
+void ReferenceScheduler::on(TimePoint, const JobForgotten& event, std::vector<Action>&) {
+  for (Job& job : jobs_)
+    if (job.id == event.job && job.ended) job.forgotten = true;
+}
+
 /// From the back: what is run again needs what the stage before gave.
 void ReferenceScheduler::reopen(Job& job, std::vector<Action>& actions) {
   if (job.ended) return;
@@ -209,12 +246,17 @@ std::optional<ReferenceScheduler::Attempt> ReferenceScheduler::take_result(Attem
 
 void ReferenceScheduler::charge(TimePoint now, const Attempt& attempt, FailureCause cause,
                                 std::vector<Action>& actions) {
-  const Job& job = jobs_[attempt.job];
+  Job& job = jobs_[attempt.job];
   const ChunkRef ref = attempt.ref;
   Chunk& failed = chunk(attempt);
   failed.failure.last_worker = attempt.worker;
   const auto delay = policy_.charge(failed.failure, cause, job.spec[ref.stage].budgets);
-  if (!delay) {
+  if (!delay && job.spec[ref.stage].stream) {
+    cancel_attempts(attempt.job, ref, actions);
+    actions.push_back(ChunkFailed{job.id, ref.chunk, failed.failure.failures, cause});
+    failed = Chunk{.done = true, .failure = {}};
+    finish_stages(job, actions);
+  } else if (!delay) {
     const JobFailure failure{ref.stage, ref.chunk, failed.failure.failures, cause};
     end_job(attempt.job, {job.id, Outcome::failed, failure}, actions);
   } else if (*delay > Duration::zero() && failed.running == 0) {
@@ -227,7 +269,7 @@ void ReferenceScheduler::finish_stages(Job& job, std::vector<Action>& actions) {
     const bool open = job.spec[i].edge == Edge::none || job.stage_finished[i - 1];
     const bool done = std::all_of(job.chunks[i].begin(), job.chunks[i].end(),
                                   [](const Chunk& chunk) { return chunk.done; });
-    if (job.stage_finished[i] || !open || !done) continue;
+    if (job.stage_finished[i] || !open || !done || (job.spec[i].stream && !job.sealed)) continue;
     job.stage_finished[i] = true;
     actions.push_back(StageFinished{job.id, i});
   }

@@ -38,6 +38,10 @@ class ReferenceScheduler : public Core {
     std::vector<std::vector<Duration>> took;  ///< of each stage, the successes
     std::vector<bool> stage_finished;
     bool ended = false;
+    bool sealed = false;
+    bool forgotten = false;
+
+    bool is_open_stream() const { return !ended && !spec.empty() && spec.front().stream; }
   };
 
   struct Attempt {
@@ -80,6 +84,10 @@ class ReferenceScheduler : public Core {
   void on(TimePoint now, const AttemptReturned& event, std::vector<Action>& actions);
   void on(TimePoint now, const OutputLost& event, std::vector<Action>& actions);
   void on(TimePoint now, const JobCancelled& event, std::vector<Action>& actions);
+  void on(TimePoint now, const ChunksAdded& event, std::vector<Action>& actions);
+  void on(TimePoint now, const StreamSealed& event, std::vector<Action>& actions);
+  void on(TimePoint now, const ChunkCancelled& event, std::vector<Action>& actions);
+  void on(TimePoint now, const JobForgotten& event, std::vector<Action>& actions);
 
   Chunk& chunk(const Attempt& attempt) {
     return jobs_[attempt.job].chunks[attempt.ref.stage][attempt.ref.chunk];
@@ -87,6 +95,7 @@ class ReferenceScheduler : public Core {
   std::optional<Attempt> take_result(AttemptId id);
   void charge(TimePoint now, const Attempt& attempt, FailureCause cause,
               std::vector<Action>& actions);
+  void cancel_attempts(std::size_t job, ChunkRef ref, std::vector<Action>& actions);
   void finish_stages(Job& job, std::vector<Action>& actions);
   static void reopen(Job& job, std::vector<Action>& actions);
   bool keeps_something(WorkerId worker) const;

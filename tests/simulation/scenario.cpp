@@ -40,6 +40,26 @@ JobSpec random_spec(Random& random, std::uint32_t chunks_below) {
   return spec;
 }
 
+/// Adds streams to the jobs. With a chance of its own, so that what else a seed means stays so.
+void add_streams(Scenario& s, std::uint32_t chunks_below) {
+  Random random(s.seed ^ 0x73747265616d73U);
+  if (random.chance(0.4)) return;
+  for (std::uint32_t streams = 1 + below(random, 3); streams > 0; --streams) {
+    const JobId id{s.jobs.size()};
+    Duration at = milliseconds(random.below(200));
+    const StageSpec stage{.chunk_count = below(random, chunks_below),
+                          .budgets = random_budgets(random),
+                          .speculate = random.chance(0.7),
+                          .stream = true};
+    s.jobs.push_back({id, at, {stage}, {static_cast<std::int32_t>(below(random, 3)), 1}});
+    for (std::uint32_t growths = below(random, 6); growths > 0; --growths) {
+      at += milliseconds(1 + random.below(100));
+      s.growths.push_back({id, at, below(random, chunks_below)});
+    }
+    s.growths.push_back({id, at + milliseconds(1 + random.below(100)), std::nullopt});
+  }
+}
+
 }  // namespace
 
 SchedulerOptions Scenario::options() const {
@@ -96,6 +116,7 @@ Scenario make_scenario(std::uint64_t seed, Size size, Mode mode) {
   s.suspends = random.chance(0.5);
   s.sick_rate = random.chance(0.5) ? 0 : 0.1;
   s.heal_after = milliseconds(100 + random.below(1500));
+  add_streams(s, large ? 500 : 30);
   s.steps_max = heals ? (large ? 500'000 : 50'000) : (large ? 30'000 : 2'000);
   return s;
 }

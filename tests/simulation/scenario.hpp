@@ -28,15 +28,23 @@ struct PlannedJob {
   JobRank rank;
 };
 
+/// A stream grows, or is sealed.
+struct PlannedGrowth {
+  JobId job;
+  Duration at{};
+  std::optional<std::uint32_t> count;  ///< none: it is sealed
+};
+
 /// All that a seed decides before a run: who takes part, what is to be done, how much goes wrong.
 struct Scenario {
   std::uint64_t seed = 0;
   Mode mode = Mode::heals;
   std::vector<PlannedWorker> workers;
   std::vector<PlannedJob> jobs;
-  double fault_rate = 0;      ///< of attempts that fail by chance
-  double hopeless_rate = 0;   ///< of those, with a cause that is not retried by default
-  double poison_rate = 0;     ///< of chunks that always fail
+  std::vector<PlannedGrowth> growths;  ///< of those jobs that are streams
+  double fault_rate = 0;               ///< of attempts that fail by chance
+  double hopeless_rate = 0;            ///< of those, with a cause that is not retried by default
+  double poison_rate = 0;              ///< of chunks that always fail
   double duplicate_rate = 0;  ///< of results that arrive twice, the second one perhaps different
   double delay_rate = 0;      ///< of results that arrive late
   double loss_rate = 0;       ///< of chaotic moments at which workers are lost

@@ -33,6 +33,7 @@ struct Totals {
   std::uint64_t commits = 0;
   std::uint64_t stale = 0;
   WorkerCounts workers = {};
+  StreamCounts streams = {};
   PerCause<std::uint64_t> failures = {};
   std::map<Outcome, std::uint64_t> outcomes;
 
@@ -48,6 +49,10 @@ struct Totals {
     workers.overtaken += report.workers.overtaken;
     workers.suspended += report.workers.suspended;
     workers.reopened += report.workers.reopened;
+    streams.added += report.streams.added;
+    streams.failed += report.streams.failed;
+    streams.cancelled += report.streams.cancelled;
+    streams.forgotten += report.streams.forgotten;
     for (std::uint32_t i = 0; i < failure_cause_count; ++i)
       failures[static_cast<FailureCause>(i)] += report.failures[static_cast<FailureCause>(i)];
     for (const auto& [outcome, count] : report.outcomes) outcomes[outcome] += count;
@@ -64,6 +69,10 @@ struct Totals {
     EXPECT_GT(workers.overtaken, 0U);
     EXPECT_GT(workers.suspended, 0U);
     EXPECT_GT(workers.reopened, 0U);
+    EXPECT_GT(streams.added, 0U);
+    EXPECT_GT(streams.failed, 0U);
+    EXPECT_GT(streams.cancelled, 0U);
+    EXPECT_GT(streams.forgotten, 0U);
     for (std::uint32_t i = 0; i < failure_cause_count; ++i)
       EXPECT_GT(failures[static_cast<FailureCause>(i)], 0U)
           << to_string(static_cast<FailureCause>(i));
@@ -77,6 +86,8 @@ struct Totals {
     std::printf(
         "%lu recalled, %lu returned, %lu second attempts, %lu of them the first to succeed; ",
         workers.recalled, workers.returned, workers.speculative, workers.overtaken);
+    std::printf("streams: %lu chunks added, %lu failed, %lu cancelled; ", streams.added,
+                streams.failed, streams.cancelled);
     std::printf("workers: %lu expired, %lu released, %lu suspended; failures:", workers.expired,
                 workers.released, workers.suspended);
     for (std::uint32_t i = 0; i < failure_cause_count; ++i) {

@@ -32,6 +32,10 @@ struct Encoder {
   void operator()(const AttemptReturned& e) { put(e.attempt.value); }
   void operator()(const OutputLost& e) { put(e.job.value, e.stage, e.chunk); }
   void operator()(const JobCancelled& e) { put(e.job.value); }
+  void operator()(const ChunksAdded& e) { put(e.job.value, e.count); }
+  void operator()(const StreamSealed& e) { put(e.job.value); }
+  void operator()(const ChunkCancelled& e) { put(e.job.value, e.chunk); }
+  void operator()(const JobForgotten& e) { put(e.job.value); }
   void operator()(const StartAttempt& a) {
     put(a.attempt.value, a.job.value, a.stage, a.chunk, a.worker.value, a.attempt_number, a.alone);
   }
@@ -42,6 +46,7 @@ struct Encoder {
   void operator()(const WorkerReleased& a) { put(a.worker.value); }
   void operator()(const ChunkFinished& a) { put(a.job.value, a.stage, a.chunk, a.attempt.value); }
   void operator()(const ChunkReopened& a) { put(a.job.value, a.stage, a.chunk); }
+  void operator()(const ChunkFailed& a) { put(a.job.value, a.chunk, a.attempts, a.cause); }
   void operator()(const StageFinished& a) { put(a.job.value, a.stage); }
   void operator()(const JobFinished& a) {
     put(a.job.value, a.outcome);
@@ -73,6 +78,10 @@ World::World(const Scenario& scenario, Core& core)
   }
   for (const PlannedJob& job : scenario.jobs)
     at(job.at, Event(JobSubmitted{job.id, job.spec, job.rank}));
+  for (const PlannedGrowth& growth : scenario.growths) {
+    at(growth.at, growth.count ? Event(ChunksAdded{growth.job, *growth.count})
+                               : Event(StreamSealed{growth.job}));
+  }
   at(some_ms(40), Chaos{});
   if (scenario.mode == Mode::heals) at(scenario.heal_after, Heal{});
 }
@@ -93,6 +102,7 @@ Report World::run() {
   report_.commits = auditor_.commits();
   report_.stale = auditor_.stale();
   report_.workers = auditor_.workers();
+  report_.streams = auditor_.streams();
   for (std::uint32_t i = 0; i < failure_cause_count; ++i)
     report_.failures[static_cast<FailureCause>(i)] =
         auditor_.failures(static_cast<FailureCause>(i));
@@ -132,10 +142,13 @@ void World::follow(const Event& event) {
     Place& place = places_[joined->worker];
     place.dead = false;
     place.joined = true;
+    place.draining = false;
   } else if (const auto* lost = std::get_if<WorkerLost>(&event)) {
     forget(lost->worker);
   } else if (const auto* draining = std::get_if<WorkerDraining>(&event)) {
     if (!places_.contains(draining->worker)) return;
+    places_[draining->worker].draining = true;
+    at(some_ms(1000), Walltime{draining->worker});
     // It hands back what it has not begun.
     for (const StartAttempt& each : std::exchange(places_[draining->worker].waiting, {}))
       at(some_ms(10), Event(AttemptReturned{each.attempt}));
@@ -148,6 +161,7 @@ void World::forget(WorkerId worker) {
   std::erase_if(running_, [&](const auto& entry) { return entry.second == worker; });
   Place& place = places_[worker];
   place.joined = false;
+  place.draining = false;
   place.running.clear();
   place.waiting.clear();
 }
@@ -171,6 +185,14 @@ void World::happen(Thaw thaw) {
     at(some_ms(20), Event(WorkerJoined{thaw.worker, place.slots, place.ahead}));
 }
 
+/// Whoever made it drain ends it some time, whatever it still keeps.
+void World::happen(Walltime walltime) {
+  if (!places_[walltime.worker].draining || places_[walltime.worker].dead) return;
+  const Place& place = places_[walltime.worker];
+  at({}, Event(WorkerLost{walltime.worker}));
+  at(some_ms(200), Event(WorkerJoined{walltime.worker, place.slots, place.ahead}));
+}
+
 void World::happen(Heal) { healed_ = true; }
 void World::happen(Expire) { call_core(nullptr); }
 
@@ -188,8 +210,10 @@ void World::happen(Chaos) {
     at(some_ms(300), Recovery{worker});
   }
   if (random_.chance(0.3)) lose_output();
+  if (!scenario_.growths.empty() && random_.chance(0.5)) cancel_chunk();
   if (random_.chance(0.1)) at({}, Expire{});
   if (random_.chance(0.3)) send_nonsense();
+  if (!scenario_.growths.empty() && random_.chance(0.1)) send_nonsense_about_streams();
   at(some_ms(40), Chaos{});
 }
 
@@ -297,6 +321,13 @@ void World::carry_out(const WorkerReleased& action) {
   if (!all_ended()) at(some_ms(200), Event(WorkerJoined{action.worker, place.slots, place.ahead}));
 }
 
+/// Someone has looked at how it ended.
+void World::carry_out(const JobFinished& action) {
+  if (scenario_.growths.empty()) return;
+  forgotten_.insert(action.job);
+  at(some_ms(100), Event(JobForgotten{action.job}));
+}
+
 Event World::fate(const StartAttempt& action) {
   const auto poison = scenario_.poison(action.job, {action.stage, action.chunk});
   if (poison) return AttemptFailed{action.attempt, *poison};
@@ -358,6 +389,19 @@ void World::lose_output() {
   at({}, Event(OutputLost{job.id, stage, chunk}));
 }
 
+void World::cancel_chunk() {
+  const JobId job = scenario_.growths[random_.below(scenario_.growths.size())].job;
+  at({}, Event(ChunkCancelled{job, static_cast<std::uint32_t>(random_.below(60))}));
+}
+
+/// As above, in worlds with streams.
+void World::send_nonsense_about_streams() {
+  at({}, Event(JobForgotten{some_job()}));  // perhaps it still runs
+  at({}, Event(ChunksAdded{some_job(), chunks_max}));
+  at({}, Event(ChunkCancelled{some_job(), chunks_max}));
+  at({}, Event(StreamSealed{JobId{1'000'000}}));
+}
+
 void World::drain_worker() {
   const WorkerId worker = some_worker();
   if (random_.chance(0.5)) {
@@ -390,7 +434,8 @@ void World::send_nonsense() {
       if (made_up) at({}, Event(AttemptReturned{attempt}));
       return;
     case 1:
-      if (TimePoint() + job.at < now_) at({}, Event(JobSubmitted{job.id, {}}));
+      if (TimePoint() + job.at < now_ && !forgotten_.contains(job.id))
+        at({}, Event(JobSubmitted{job.id, {}}));
       return;
     case 2:
       return at({}, Event(JobSubmitted{JobId{1'000'000}, {{3}, {2, Edge::each, {}}}}));
@@ -410,7 +455,7 @@ void World::check_outcomes() {
     if (!outcome) continue;
     ++report_.outcomes[*outcome];
     if (*outcome != Outcome::succeeded) continue;
-    for (std::uint32_t s = 0; s < job.spec.size(); ++s)
+    for (std::uint32_t s = 0; s < job.spec.size() && !job.spec[s].stream; ++s)
       for (std::uint32_t c = 0; c < job.spec[s].chunk_count; ++c)
         if (scenario_.poison(job.id, {s, c}))
           report_.violations.push_back("a job with a poisoned chunk succeeded");

@@ -26,6 +26,7 @@ struct Report {
   std::uint64_t commits = 0;
   std::uint64_t stale = 0;
   WorkerCounts workers;
+  StreamCounts streams;
   PerCause<std::uint64_t> failures = {};
   std::map<Outcome, std::uint64_t> outcomes;
 };
@@ -53,7 +54,10 @@ class World {
   struct Recovery {
     WorkerId worker;
   };
-  using Happening = std::variant<Event, Chaos, Heal, Expire, Beat, Thaw, Recovery>;
+  struct Walltime {
+    WorkerId worker;
+  };
+  using Happening = std::variant<Event, Chaos, Heal, Expire, Beat, Thaw, Recovery, Walltime>;
 
   struct Place {
     std::uint32_t slots = 1;
@@ -63,6 +67,7 @@ class World {
     bool dead = false;
     bool frozen = false;
     bool sick = false;  ///< nearly everything fails there
+    bool draining = false;
     std::set<AttemptId> running;
     std::deque<StartAttempt> waiting;
   };
@@ -77,6 +82,8 @@ class World {
   void happen(Thaw);
   void happen(Recovery recovery) { places_[recovery.worker].sick = false; }
 
+  void happen(Walltime walltime);
+
   /// False if the result gets lost or put off because its worker is dead.
   bool arrives(const Event& event);
   void call_core(const Event* event);
@@ -87,6 +94,7 @@ class World {
   void carry_out(const RecallAttempt& action);
   void carry_out(const WorkerExpired& action);
   void carry_out(const WorkerReleased& action);
+  void carry_out(const JobFinished& action);
   template <class T>
   void carry_out(const T&) {}  // the others only tell
 
@@ -102,6 +110,8 @@ class World {
   void freeze_worker();
   void drain_worker();
   void lose_output();
+  void cancel_chunk();
+  void send_nonsense_about_streams();
   void send_nonsense();
   void check_outcomes();
 
@@ -122,6 +132,7 @@ class World {
   std::map<WorkerId, Place> places_;
   std::map<AttemptId, WorkerId> running_;
   std::uint64_t last_attempt_ = 0;
+  std::set<JobId> forgotten_;
   std::vector<Action> actions_;
   Bytes encoded_;
   Checksum trace_;

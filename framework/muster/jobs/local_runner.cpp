@@ -156,12 +156,14 @@ class LocalRunner {
                 "give a larger --chunk-size");
   }
 
-  // Said of several workers, of leases, and of output that is left on workers: of nothing here.
+  // Said of several workers, of leases, of output that is left on workers, of streams: of nothing
+  // here.
   void act(const scheduling::RecallAttempt& /*action*/) { MUSTER_ASSERT(false); }
   void act(const scheduling::WorkerExpired& /*action*/) { MUSTER_ASSERT(false); }
   void act(const scheduling::WorkerSuspended& /*action*/) { MUSTER_ASSERT(false); }
   void act(const scheduling::WorkerReleased& /*action*/) { MUSTER_ASSERT(false); }
   void act(const scheduling::ChunkReopened& /*action*/) { MUSTER_ASSERT(false); }
+  void act(const scheduling::ChunkFailed& /*action*/) { MUSTER_ASSERT(false); }
 
   void begin_stage(std::uint32_t stage) {
     started_[stage] = Clock::now();

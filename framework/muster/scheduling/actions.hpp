@@ -87,6 +87,16 @@ struct ChunkReopened {
   friend bool operator==(const ChunkReopened&, const ChunkReopened&) = default;
 };
 
+/// Of a stream: the chunk has used up a retry budget, and is over. The job goes on.
+struct ChunkFailed {
+  JobId job;
+  std::uint32_t chunk = 0;
+  std::uint32_t attempts = 0;  ///< how many times it was run, for whatever cause each ended
+  FailureCause cause = FailureCause::task_error;  ///< the one whose budget is used up
+
+  friend bool operator==(const ChunkFailed&, const ChunkFailed&) = default;
+};
+
 /// Every chunk of the stage is finished; comes before any StartAttempt that waited for it. Said
 /// again if the stage had been reopened.
 struct StageFinished {
@@ -128,6 +138,6 @@ struct JobRejected {
 
 using Action = std::variant<StartAttempt, CancelAttempt, RecallAttempt, WorkerExpired,
                             WorkerSuspended, WorkerReleased, ChunkFinished, ChunkReopened,
-                            StageFinished, JobFinished, JobRejected>;
+                            ChunkFailed, StageFinished, JobFinished, JobRejected>;
 
 }  // namespace muster::scheduling

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 
@@ -24,6 +25,24 @@ ChunkSet::ChunkSet(std::uint32_t size) : size_(size) {
     words = words / word_bits + (words % word_bits != 0 || words == 0 ? 1 : 0);
     levels_.emplace_back(words, 0);
   } while (words > 1);
+}
+
+void ChunkSet::grow(std::uint32_t size) {
+  MUSTER_ASSERT(size >= size_);
+  size_ = size;
+  std::uint32_t members = size;
+  for (std::size_t level = 0;; ++level) {
+    const std::uint32_t words = std::max(1U, members / word_bits + (members % word_bits ? 1 : 0));
+    if (level == levels_.size()) {
+      // The one below had a single word so far, which says what this one's first bit is.
+      levels_.emplace_back(words, 0);
+      levels_[level].front() = levels_[level - 1].front() != 0 ? 1 : 0;
+    } else {
+      levels_[level].resize(words, 0);
+    }
+    if (words == 1) return;
+    members = words;
+  }
 }
 
 bool ChunkSet::contains(std::uint32_t chunk) const {

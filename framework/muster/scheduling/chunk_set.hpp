@@ -5,12 +5,12 @@
 
 namespace muster::scheduling {
 
-/// A set of chunk numbers below a fixed size that knows its lowest member. Not thread-safe.
+/// A set of chunk numbers below a size that knows its lowest member. Not thread-safe.
 ///
 /// A bitmap with a summary over it, and a summary over that: a bit of a level says whether the word
 /// of that number in the level below has any bit set. Rationale: a million ready chunks cost 127
-/// KiB, all operations take log64(size) steps (4 for a million), and nothing is allocated after
-/// construction.
+/// KiB, all operations take log64(size) steps (4 for a million), and nothing is allocated but
+/// when it is made or grows.
 class ChunkSet {
  public:
   explicit ChunkSet(std::uint32_t size = 0);
@@ -21,7 +21,8 @@ class ChunkSet {
 
   void insert(std::uint32_t chunk);
   void erase(std::uint32_t chunk);
-  void fill();  ///< inserts every number below the size
+  void fill();                    ///< inserts every number below the size
+  void grow(std::uint32_t size);  ///< to a larger size; keeps what is in it
 
  private:
   std::uint32_t size_;

@@ -25,6 +25,28 @@ struct WorkerJoined {
   std::uint32_t ahead = 0;
 };
 
+/// More chunks of a stream, numbered on. Ignored of other jobs, and beyond chunks_max.
+struct ChunksAdded {
+  JobId job;
+  std::uint32_t count = 0;
+};
+
+/// No more chunks of the stream will come: the job ends when those that there are have.
+struct StreamSealed {
+  JobId job;
+};
+
+/// Someone does not want this chunk of a stream any more: it is over. Ignored if it has ended.
+struct ChunkCancelled {
+  JobId job;
+  std::uint32_t chunk = 0;
+};
+
+/// Nobody will ask for the counts of the job any more, which has ended.
+struct JobForgotten {
+  JobId job;
+};
+
 /// A sign of life of the worker: its lease begins anew.
 struct WorkerHeard {
   WorkerId worker;
@@ -79,8 +101,9 @@ struct JobCancelled {
   JobId job;
 };
 
-using Event = std::variant<JobSubmitted, WorkerJoined, WorkerHeard, WorkerDraining, WorkerPaused,
-                           WorkerResumed, WorkerLost, AttemptSucceeded, AttemptFailed,
-                           AttemptReturned, OutputLost, JobCancelled>;
+using Event =
+    std::variant<JobSubmitted, WorkerJoined, WorkerHeard, WorkerDraining, WorkerPaused,
+                 WorkerResumed, WorkerLost, AttemptSucceeded, AttemptFailed, AttemptReturned,
+                 OutputLost, JobCancelled, ChunksAdded, StreamSealed, ChunkCancelled, JobForgotten>;
 
 }  // namespace muster::scheduling

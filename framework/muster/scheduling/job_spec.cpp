@@ -42,6 +42,8 @@ std::string_view to_string(Rejection rejection) noexcept {
       return "a retry budget allows no attempt";
     case Rejection::kept_for_none:
       return "a stage keeps its output on the workers, and no barrier follows it";
+    case Rejection::stream_and_more:
+      return "a stream is not the only stage of its job";
   }
   return "unknown";
 }
@@ -62,6 +64,7 @@ std::optional<Rejection> validate(const JobSpec& spec) {
       return Rejection::empty_budget;
     const bool has_reader = i + 1 < spec.size() && spec[i + 1].edge == Edge::barrier;
     if (stage.keeps_output && !has_reader) return Rejection::kept_for_none;
+    if (stage.stream && spec.size() > 1) return Rejection::stream_and_more;
   }
   return std::nullopt;
 }

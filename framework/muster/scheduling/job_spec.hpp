@@ -42,6 +42,9 @@ struct StageSpec {
   /// What its chunks give stays on the worker that ran them, for the next stage, which waits for
   /// the whole of this one. It is gone with the worker: then the chunk has to be run again.
   bool keeps_output = false;
+  /// Its chunks are independent of each other: one that fails or is cancelled ends alone, and more
+  /// of them come (ChunksAdded) until the stream is sealed. It must be the only stage of its job.
+  bool stream = false;
 };
 
 /// A chain of stages, in order. One without stages succeeds as soon as it is submitted.
@@ -68,6 +71,7 @@ enum class Rejection : std::uint8_t {
   unequal_counts,    ///< an `each` edge between stages of different sizes
   empty_budget,      ///< a retry budget of 0 attempts
   kept_for_none,     ///< a stage that keeps its output, without a barrier behind it
+  stream_and_more,   ///< a stream beside other stages
 };
 
 std::string_view to_string(Rejection rejection) noexcept;

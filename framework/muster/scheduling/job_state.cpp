@@ -12,6 +12,7 @@ JobState::JobState(JobId id, std::uint64_t order, const JobSpec& spec) : id_(id)
     stages_.push_back({stage, false, false, std::vector<Phase>(stage.chunk_count, Phase::waiting),
                        ChunkSet(stage.chunk_count)});
     progress_.stages.push_back({.pending = stage.chunk_count});
+    is_stream_ = stage.stream;
   }
 }
 
@@ -39,6 +40,7 @@ void JobState::start(ChunkRef ref, AttemptId attempt) {
     update_ready_stage(ref.stage);
   }
   attempts_.insert(attempt);
+  if (is_stream_) running_.emplace(ref.chunk, attempt);
   --progress_.stages[ref.stage].pending;
   ++progress_.stages[ref.stage].running;
 }
@@ -50,9 +52,15 @@ void JobState::start_second(ChunkRef ref, AttemptId attempt) {
 
 void JobState::release(ChunkRef ref) { make_ready(ref, Phase::held); }
 
-void JobState::detach(AttemptId attempt) {
+void JobState::detach(ChunkRef ref, AttemptId attempt, std::optional<AttemptId> other) {
   const std::size_t removed = attempts_.erase(attempt);
   MUSTER_ASSERT(removed == 1);
+  if (!is_stream_) return;
+  if (other) {
+    running_.at(ref.chunk) = *other;
+  } else {
+    running_.erase(ref.chunk);
+  }
 }
 
 void JobState::hold(ChunkRef ref, FailureCause cause) {
@@ -91,8 +99,62 @@ void JobState::end(Outcome outcome) {
   stages_ = {};
   ready_stages_ = {};
   attempts_ = {};
+  running_ = {};
   failures_ = {};
   holders_ = {};
+}
+
+bool JobState::can_grow(std::uint32_t count) const {
+  return is_stream_ && !sealed_ && count <= chunks_max - stages_.front().spec.chunk_count;
+}
+
+void JobState::add_chunks(std::uint32_t count) {
+  MUSTER_ASSERT(is_stream_ && !sealed_);
+  Stage& stage = stages_.front();
+  const std::uint32_t first = stage.spec.chunk_count;
+  stage.spec.chunk_count += count;
+  stage.phases.resize(stage.spec.chunk_count, Phase::ready);
+  stage.ready.grow(stage.spec.chunk_count);
+  for (std::uint32_t i = first; i < stage.spec.chunk_count; ++i) stage.ready.insert(i);
+  progress_.stages.front().pending += count;
+  update_ready_stage(0);
+}
+
+void JobState::seal(std::vector<Action>& actions) {
+  MUSTER_ASSERT(is_stream_ && !sealed_);
+  sealed_ = true;
+  finish_stages_from(0, actions);
+}
+
+void JobState::fail(ChunkRef ref, FailureCause cause, std::vector<Action>& actions) {
+  actions.push_back(ChunkFailed{id_, ref.chunk, failures_.at(ref).failures, cause});
+  cancel(ref, actions);
+  --progress_.stages.front().cancelled;
+  ++progress_.stages.front().failed;
+}
+
+void JobState::cancel(ChunkRef ref, std::vector<Action>& actions) {
+  MUSTER_ASSERT(is_stream_ && !has_ended(ref));
+  Stage& stage = stages_.front();
+  StageProgress& counts = progress_.stages.front();
+  Phase& phase = stage.phases[ref.chunk];
+  --(phase == Phase::running ? counts.running : counts.pending);
+  if (phase == Phase::ready) stage.ready.erase(ref.chunk);
+  phase = Phase::done;
+  ++counts.cancelled;
+  failures_.erase(ref);
+  update_ready_stage(0);
+  finish_stages_from(0, actions);
+}
+
+bool JobState::has_ended(ChunkRef ref) const {
+  const Stage& stage = stages_.front();
+  return ref.chunk >= stage.spec.chunk_count || stage.phases[ref.chunk] == Phase::done;
+}
+
+std::optional<AttemptId> JobState::attempt_of(ChunkRef ref) const {
+  const auto found = running_.find(ref.chunk);
+  return found == running_.end() ? std::nullopt : std::optional(found->second);
 }
 
 const FailureRecord* JobState::find_failure(ChunkRef ref) const {
@@ -194,7 +256,9 @@ void JobState::open_stage(std::uint32_t index) {
 void JobState::finish_stages_from(std::uint32_t index, std::vector<Action>& actions) {
   for (; index < stages_.size(); ++index) {
     Stage& stage = stages_[index];
-    const bool is_complete = progress_.stages[index].done == stage.spec.chunk_count;
+    const StageProgress& counts = progress_.stages[index];
+    const bool is_complete =
+        counts.pending + counts.running == 0 && (!stage.spec.stream || sealed_);
     if (!stage.open || stage.finished || !is_complete || is_blocked(index)) return;
     stage.finished = true;
     ++stages_finished_;

@@ -32,7 +32,8 @@ namespace muster::scheduling {
 /// attempt. Every step asserts where it starts from, which is what makes a second commit of a chunk
 /// impossible.
 ///
-/// A chunk costs a byte and two bits; only those that have failed have a record. All steps take
+/// A chunk costs a byte and two bits; only those that have failed have a record. (Those of a stream
+/// that run cost more.) All steps take
 /// O(log) time, but that opening a stage fills a bitmap, once a stage.
 class JobState {
  public:
@@ -55,12 +56,25 @@ class JobState {
   void start_second(ChunkRef ref, AttemptId attempt);  ///< beside the one that runs
   void release(ChunkRef ref);
 
-  /// The attempt does not run any more. The chunk's own step (hold, finish) follows separately,
-  /// unless the job ends first.
-  void detach(AttemptId attempt);
+  /// The attempt of the chunk does not run any more; `other` still does, if there is one. The
+  /// chunk's own step (hold, finish) follows separately, unless the job ends first.
+  void detach(ChunkRef ref, AttemptId attempt, std::optional<AttemptId> other);
   void hold(ChunkRef ref, FailureCause cause);
   void give_back(ChunkRef ref);  ///< as hold(), but the attempt was never entered
   void finish(ChunkRef ref, AttemptId attempt, WorkerId worker, std::vector<Action>& actions);
+
+  // Of a stream.
+  bool is_stream() const { return is_stream_; }
+  bool can_grow(std::uint32_t count) const;  ///< it is not sealed, and has room for so many
+  void add_chunks(std::uint32_t count);
+  void seal(std::vector<Action>& actions);
+  /// The chunk, which runs or is held, is over; its attempts have been detached.
+  void fail(ChunkRef ref, FailureCause cause, std::vector<Action>& actions);
+  /// Likewise, of one that has not ended.
+  void cancel(ChunkRef ref, std::vector<Action>& actions);
+  bool has_ended(ChunkRef ref) const;  ///< also if there is no such chunk
+  /// The attempt of the chunk, if one runs; the first, if two do.
+  std::optional<AttemptId> attempt_of(ChunkRef ref) const;
 
   /// Nothing of the stage may start just now, though it has been opened.
   bool is_blocked(std::uint32_t index) const;
@@ -112,6 +126,9 @@ class JobState {
   std::set<std::uint32_t> ready_stages_;  ///< those with a ready chunk that are not blocked
   std::set<WorkerId> holders_;
   bool has_reopened_ = false;
+  bool is_stream_ = false;
+  bool sealed_ = false;
+  std::map<std::uint32_t, AttemptId> running_;  ///< of a stream: the first attempt of each chunk
   std::set<AttemptId> attempts_;
   std::map<ChunkRef, FailureRecord> failures_;
   JobProgress progress_;

@@ -9,12 +9,14 @@
 
 namespace muster::scheduling {
 
-/// pending + running + done is the stage's chunk count. Once the job has ended, nothing is running:
-/// chunks whose attempts were cancelled count as pending.
+/// pending + running + done + failed + cancelled is the stage's chunk count. Once the job has
+/// ended, nothing is running: chunks whose attempts were cancelled count as pending.
 struct StageProgress {
   std::uint32_t pending = 0;
   std::uint32_t running = 0;
   std::uint32_t done = 0;
+  std::uint32_t failed = 0;              ///< of a stream
+  std::uint32_t cancelled = 0;           ///< of a stream
   PerCause<std::uint64_t> retries = {};  ///< failed attempts that were followed by another try
 
   friend bool operator==(const StageProgress&, const StageProgress&) = default;

@@ -56,7 +56,7 @@ void Scheduler::on(TimePoint, const JobSubmitted& event, std::vector<Action>& ac
     actions.push_back(JobRejected{event.job, *rejection});
     return;
   }
-  const std::uint64_t order = jobs_.size();
+  const std::uint64_t order = submitted_++;
   Job& job = jobs_
                  .emplace(event.job, Job{JobState(event.job, order, event.spec), event.rank,
                                          std::vector<StageTimes>(event.spec.size())})
@@ -120,7 +120,7 @@ void Scheduler::on(TimePoint now, const AttemptSucceeded& event, std::vector<Act
     update_late(job, attempt->ref.stage);
   }
   if (attempt->twin) {
-    job.state.detach(*attempt->twin);
+    job.state.detach(attempt->ref, *attempt->twin, std::nullopt);
     cancel(*attempt->twin, actions);
   }
   if (job.state.keeps_output(attempt->ref.stage)) {
@@ -157,12 +157,9 @@ void Scheduler::on(TimePoint, const AttemptReturned& event, std::vector<Action>&
 }
 
 void Scheduler::on(TimePoint, const OutputLost& event, std::vector<Action>& actions) {
-  const auto entry = jobs_.find(event.job);
-  if (entry == jobs_.end() || entry->second.state.ended()) {
-    ++counters_.ignored_events;
-    return;
-  }
-  Job& job = entry->second;
+  Job* const lost_for = running_job(event.job);
+  if (lost_for == nullptr) return;
+  Job& job = *lost_for;
   const JobState::Loss loss = job.state.lose_output({event.stage, event.chunk}, actions);
   counters_.reopened += loss.reopened;
   if (loss.has_nothing) forget_holder(*loss.has_nothing, event.job);
@@ -208,12 +205,25 @@ void Scheduler::update_blocked(Job& job) {
 }
 
 void Scheduler::on(TimePoint, const JobCancelled& event, std::vector<Action>& actions) {
+  if (Job* const job = running_job(event.job))
+    end_job(*job, {event.job, Outcome::cancelled}, actions);
+}
+
+void Scheduler::on(TimePoint, const JobForgotten& event, std::vector<Action>&) {
   const auto entry = jobs_.find(event.job);
-  if (entry == jobs_.end() || entry->second.state.ended()) {
+  if (entry == jobs_.end() || !entry->second.state.ended()) {
     ++counters_.ignored_events;
     return;
   }
-  end_job(entry->second, {event.job, Outcome::cancelled}, actions);
+  jobs_.erase(entry);
+}
+
+/// Null, and counted, if it is unknown or has ended.
+Scheduler::Job* Scheduler::running_job(JobId id) {
+  const auto entry = jobs_.find(id);
+  if (entry != jobs_.end() && !entry->second.state.ended()) return &entry->second;
+  ++counters_.ignored_events;
+  return nullptr;
 }
 
 /// Frees the attempt's slot. Returns the attempt if its result counts.
@@ -234,7 +244,7 @@ Scheduler::Attempt Scheduler::remove_attempt(AttemptMap::iterator entry) {
   MUSTER_ASSERT(entry != attempts_.end());
   const Attempt attempt = entry->second;
   if (!attempt.cancelled) {
-    jobs_.at(attempt.job).state.detach(entry->first);
+    jobs_.at(attempt.job).state.detach(attempt.ref, entry->first, attempt.twin);
     watch(entry->first, attempt, false);
   }
   if (attempt.twin) {
@@ -255,6 +265,10 @@ void Scheduler::charge(TimePoint now, const Attempt& attempt, FailureCause cause
   FailureRecord& record = job.state.failure(ref);
   record.last_worker = attempt.worker;
   const auto delay = policy_.charge(record, cause, job.state.budgets(ref.stage));
+  if (!delay && job.state.is_stream()) {
+    end_chunk(job, ref, cause, actions);
+    return;
+  }
   if (!delay) {
     const JobFailure failure{ref.stage, ref.chunk, record.failures, cause};
     end_job(job, {attempt.job, Outcome::failed, failure}, actions);

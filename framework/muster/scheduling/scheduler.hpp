@@ -65,17 +65,19 @@ struct SchedulerOptions {
 ///  - Slots. A cancelled attempt holds its slot until its end is reported or its worker is lost.
 ///    Rationale: its process still uses the memory and CPU that the slot stands for.
 ///  - Workers. One that is lost, or whose lease is over, takes its slots with it. It runs attempts
-///  in
-///    the order in which it got them: as many as it has slots fail with worker_lost, those behind
-///    them go back uncharged. One that drains gets nothing more, and is released when it has
+///    in the order in which it got them: as many as it has slots fail with worker_lost, those
+///    behind them go back uncharged. One that drains gets nothing more, and is released when it has
 ///    nothing left; one that is paused gets nothing until it is resumed, and one on which chunk
 ///    after chunk fails is suspended for a while (SuspensionOptions).
+///  - Streams. A chunk of a stream ends by itself: one that has used up a budget is over, and so is
+///    one that is cancelled. The job ends when it is sealed and all its chunks have ended.
 ///  - End. A job ends once. If it fails or is cancelled, its attempts are cancelled first and
 ///    nothing is started or committed for it any more.
 ///
 /// Cost: O(log) in jobs, workers, running attempts and chunks, for each event and each action it
 /// causes; nothing is ever searched. A submission and the opening of a stage touch each of its
-/// chunks once, at a few bytes a chunk. A finished job keeps its counts and no chunk.
+/// chunks once, at a few bytes a chunk. A finished job keeps its counts and no chunk, until it
+/// is forgotten.
 class Scheduler {
  public:
   explicit Scheduler(SchedulerOptions options);
@@ -178,6 +180,10 @@ class Scheduler {
   void on(TimePoint now, const AttemptReturned& event, std::vector<Action>& actions);
   void on(TimePoint now, const OutputLost& event, std::vector<Action>& actions);
   void on(TimePoint now, const JobCancelled& event, std::vector<Action>& actions);
+  void on(TimePoint now, const ChunksAdded& event, std::vector<Action>& actions);
+  void on(TimePoint now, const StreamSealed& event, std::vector<Action>& actions);
+  void on(TimePoint now, const ChunkCancelled& event, std::vector<Action>& actions);
+  void on(TimePoint now, const JobForgotten& event, std::vector<Action>& actions);
 
   void lose(TimePoint now, WorkerId worker, const WorkerTable::Left& left,
             std::vector<Action>& actions);
@@ -187,6 +193,9 @@ class Scheduler {
   void release_drained(std::vector<Action>& actions);
   void settle(TimePoint now, std::vector<Action>& actions);
   std::optional<Attempt> take_result(AttemptId id);
+  Job* running_job(JobId id);
+  void end_chunk(Job& job, ChunkRef ref, std::optional<FailureCause> cause,
+                 std::vector<Action>& actions);
   void cancel(AttemptId id, std::vector<Action>& actions);
   void watch(AttemptId id, const Attempt& attempt, bool watched);
   void update_late(Job& job, std::uint32_t stage);
@@ -224,6 +233,7 @@ class Scheduler {
   std::set<Late> late_;                 ///< a stage each
   std::optional<TimePoint> next_late_;  ///< when the next straggler can be helped
   std::uint64_t recalls_ = 0;           ///< attempts that were recalled and have not ended
+  std::uint64_t submitted_ = 0;         ///< jobs
   Counters counters_;
 };
 

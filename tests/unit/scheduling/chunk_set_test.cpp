@@ -42,6 +42,27 @@ TEST(ChunkSet, filled_gives_every_number_once_in_order) {
   }
 }
 
+TEST(ChunkSet, grows_and_keeps_what_is_in_it) {
+  Random random(1);
+  for (const std::uint32_t first : {0U, 1U, 64U, 65U, 4096U}) {
+    ChunkSet set(first);
+    std::set<std::uint32_t> model;
+    for (std::uint32_t size = first; size < 300'000; size = 2 * size + 63) {
+      set.grow(size);
+      for (int i = 0; i < 50 && size != 0; ++i) {
+        const auto chunk = static_cast<std::uint32_t>(random.below(size));
+        set.insert(chunk);
+        model.insert(chunk);
+      }
+    }
+    for (const std::uint32_t chunk : model) {
+      ASSERT_EQ(set.first(), chunk) << "grown from " << first;
+      set.erase(chunk);
+    }
+    EXPECT_TRUE(set.empty());
+  }
+}
+
 TEST(ChunkSet, of_size_zero_stays_empty) {
   ChunkSet set(0);
   set.fill();

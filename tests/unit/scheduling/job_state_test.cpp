@@ -13,12 +13,12 @@ TEST(JobState, a_chunk_that_failed_and_then_finished_leaves_no_record) {
   job.open(actions);
   const ChunkRef ref{0, 0};
   job.start(ref, AttemptId{1});
-  job.detach(AttemptId{1});
+  job.detach({0, 0}, AttemptId{1}, std::nullopt);
   ++job.failure(ref).failures;
   job.hold(ref, FailureCause::crashed);
   job.release(ref);
   job.start(ref, AttemptId{2});
-  job.detach(AttemptId{2});
+  job.detach({0, 0}, AttemptId{2}, std::nullopt);
   job.finish(ref, AttemptId{2}, WorkerId{1}, actions);
   EXPECT_TRUE(job.failures().empty());
   EXPECT_EQ(job.first_ready(), (ChunkRef{0, 1}));
@@ -31,7 +31,7 @@ TEST(JobStateDeathTest, a_second_commit_of_a_chunk_is_a_broken_invariant) {
   JobState job(JobId{1}, 0, {stage(2)});
   job.open(actions);
   job.start({0, 0}, AttemptId{1});
-  job.detach(AttemptId{1});
+  job.detach({0, 0}, AttemptId{1}, std::nullopt);
   job.finish({0, 0}, AttemptId{1}, WorkerId{1}, actions);
   EXPECT_DEATH(job.finish({0, 0}, AttemptId{1}, WorkerId{1}, actions), "invariant broken");
   EXPECT_DEATH(job.start({0, 0}, AttemptId{2}), "invariant broken");
@@ -42,7 +42,7 @@ TEST(JobState, an_ended_job_keeps_its_counts_and_nothing_else) {
   JobState job(JobId{1}, 0, {stage(2), stage(2, Edge::each)});
   job.open(actions);
   job.start({0, 0}, AttemptId{1});
-  job.detach(AttemptId{1});
+  job.detach({0, 0}, AttemptId{1}, std::nullopt);
   job.finish({0, 0}, AttemptId{1}, WorkerId{1}, actions);
   job.start({0, 1}, AttemptId{2});
   job.end(Outcome::cancelled);
