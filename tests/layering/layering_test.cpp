@@ -20,6 +20,8 @@ const LayerTable table = {
     {"mapreduce", {"base", "plugin", "codec", "observe"}},
     {"sdk", {"base", "codec", "plugin", "mapreduce"}},
     {"jobs", {"base", "scheduling", "mapreduce", "executors", "futures", "plugin", "observe"}},
+    {"wire", {"base", "codec"}},
+    {"transport", {"base", "wire"}},
     {"cli", {any_layer}},
 };
 
@@ -36,7 +38,7 @@ const std::set<std::string> partly_inline = {"framework/muster/base/error.hpp"};
 const std::vector<LibraryRule> library_rules = {
     {"cereal/types/memory.hpp", {}}, {"cereal/types/polymorphic.hpp", {}},
     {"cereal/archives/", {}},        {"cereal/external/", {}},
-    {"cereal/", {"codec"}},
+    {"cereal/", {"codec"}},          {"zmq", {"transport"}},
 };
 
 std::vector<SourceText> framework() { return read_sources(MUSTER_SOURCE_DIR, {"framework"}); }

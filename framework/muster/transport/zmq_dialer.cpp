@@ -1,0 +1,154 @@
+#include <atomic>
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include <muster/base/error.hpp>
+#include <muster/transport/zmq_dialer.hpp>
+#include <muster/transport/zmq_socket.hpp>
+
+namespace muster::transport {
+namespace {
+
+constexpr int watched_events =
+    ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
+    ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_DISCONNECTED |
+    ZMQ_EVENT_CLOSED | ZMQ_EVENT_CONNECT_RETRIED;
+
+std::string unused_endpoint() {
+  static std::atomic<std::uint64_t> count{0};
+  return fmt::format("inproc://muster-dialer-{}", count.fetch_add(1));
+}
+
+}  // namespace
+
+struct ZmqDialer::Sockets {
+  explicit Sockets(ZmqContext& of) : context(of) {}
+
+  struct Connection {
+    explicit Connection(ZmqContext& context)
+        : dealer(context.impl().context, zmq::socket_type::dealer),
+          events(context.impl().context, zmq::socket_type::pair) {}
+    zmq::socket_t dealer;
+    zmq::socket_t events;  // what ZeroMQ tells of the connection
+  };
+
+  ZmqContext& context;
+  WakeFd wake;
+  std::optional<Connection> connection;
+};
+
+ZmqDialer::ZmqDialer(ZmqContext& context, const std::string& address)
+    : sockets_(std::make_unique<Sockets>(context)), address_(address) {
+  // So that a typing error is told at once, and not tried for ever.
+  connect();
+  close(Duration::zero());
+}
+
+ZmqDialer::~ZmqDialer() = default;
+
+void ZmqDialer::connect() {
+  close(Duration::zero());
+  Sockets::Connection& made = sockets_->connection.emplace(sockets_->context);
+  set_common_options(made.dealer);
+  made.dealer.set(zmq::sockopt::reconnect_ivl, -1);  // a new socket instead: nothing old on it
+  const std::string events = unused_endpoint();
+  if (zmq_socket_monitor(made.dealer.handle(), events.c_str(), watched_events) != 0)
+    throw system_error(zmq_errno(), "watching a connection");
+  made.events.set(zmq::sockopt::linger, 0);
+  made.events.connect(events);
+  state_ = State::connecting;
+  trouble_ = fmt::format("'{}' does not answer", address_);
+  try {
+    made.dealer.connect(address_);
+  } catch (const zmq::error_t& error) {
+    close(Duration::zero());
+    throw Error(ErrorCode::usage, fmt::format("cannot connect to '{}': {}", address_, error.what()),
+                "an address looks like tcp://host:7600");
+  }
+}
+
+void ZmqDialer::close(Duration linger) {
+  if (sockets_->connection) {
+    const auto ms = std::chrono::ceil<std::chrono::milliseconds>(linger).count();
+    sockets_->connection->dealer.set(zmq::sockopt::linger, static_cast<int>(ms));
+    zmq_socket_monitor(sockets_->connection->dealer.handle(), nullptr, 0);
+    sockets_->connection.reset();
+  }
+  state_ = State::closed;
+}
+
+void ZmqDialer::wait(std::optional<TimePoint> until) {
+  zmq::pollitem_t items[3] = {{nullptr, sockets_->wake.get(), ZMQ_POLLIN, 0}};
+  std::size_t count = 1;
+  if (sockets_->connection && state_ != State::lost) {
+    items[count++] = {sockets_->connection->events.handle(), 0, ZMQ_POLLIN, 0};
+    items[count++] = {sockets_->connection->dealer.handle(), 0, ZMQ_POLLIN, 0};
+  }
+  try {
+    zmq::poll(items, count, poll_time(until));
+  } catch (const zmq::error_t& error) {
+    if (error.num() != EINTR) throw;
+  }
+  if (items[0].revents != 0) sockets_->wake.drain();
+  look_at_events();
+}
+
+void ZmqDialer::look_at_events() {
+  while (sockets_->connection && state_ != State::lost) {
+    zmq::message_t head;
+    if (!sockets_->connection->events.recv(head, zmq::recv_flags::dontwait)) return;
+    discard_rest(sockets_->connection->events);
+    std::uint16_t event = 0;
+    std::uint32_t value = 0;
+    if (head.size() < sizeof(event) + sizeof(value)) continue;
+    std::memcpy(&event, head.data(), sizeof(event));
+    std::memcpy(&value, head.data<char>() + sizeof(event), sizeof(value));
+    if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {
+      state_ = State::open;
+      continue;
+    }
+    if (event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) {
+      trouble_ = fmt::format("'{}' does not know this key (status {})", address_, value);
+    } else if (event == ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL ||
+               event == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL) {
+      trouble_ = fmt::format(
+          "'{}' did not shake hands: one side uses keys and the other none, its "
+          "public key is another one, or it is not Muster",
+          address_);
+    } else if (state_ == State::open) {
+      trouble_ = fmt::format("the connection to '{}' broke", address_);
+    }
+    state_ = State::lost;
+  }
+}
+
+bool ZmqDialer::receive(Bytes& out) {
+  look_at_events();
+  // What arrived before the connection broke is still to be had.
+  while (sockets_->connection) {
+    zmq::message_t frame;
+    if (!sockets_->connection->dealer.recv(frame, zmq::recv_flags::dontwait)) return false;
+    if (frame.more()) {
+      discard_rest(sockets_->connection->dealer);
+      continue;
+    }
+    out.assign(static_cast<const char*>(frame.data()), frame.size());
+    return true;
+  }
+  return false;
+}
+
+bool ZmqDialer::send(const wire::SharedFrame& frame) {
+  if (state_ != State::open) return false;
+  zmq::message_t body = to_zmq(frame);
+  return sockets_->connection->dealer.send(body, zmq::send_flags::dontwait).has_value();
+}
+
+void ZmqDialer::wake() noexcept { sockets_->wake.signal(); }
+
+}  // namespace muster::transport

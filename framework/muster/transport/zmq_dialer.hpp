@@ -1,0 +1,37 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include <muster/transport/dialer.hpp>
+#include <muster/transport/zmq_context.hpp>
+
+namespace muster::transport {
+
+/// DEALER sockets, one for each connection. The context must outlive it.
+class ZmqDialer final : public Dialer {
+ public:
+  /// Throws Error(usage) if the address makes no sense.
+  ZmqDialer(ZmqContext& context, const std::string& address);
+  ~ZmqDialer() override;
+
+  void connect() override;
+  void close(Duration linger) override;
+  State state() const override { return state_; }
+  const std::string& trouble() const override { return trouble_; }
+  void wait(std::optional<TimePoint> until) override;
+  bool receive(Bytes& out) override;
+  bool send(const wire::SharedFrame& frame) override;
+  void wake() noexcept override;
+
+ private:
+  struct Sockets;
+  void look_at_events();
+
+  std::unique_ptr<Sockets> sockets_;
+  std::string address_;
+  State state_ = State::closed;
+  std::string trouble_;
+};
+
+}  // namespace muster::transport

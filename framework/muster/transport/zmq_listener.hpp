@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include <muster/transport/listener.hpp>
+#include <muster/transport/zmq_context.hpp>
+
+namespace muster::transport {
+
+struct ListenerCounters {
+  std::uint64_t odd_messages = 0;  ///< not of one frame, or of peers that name themselves
+  std::uint64_t dropped = 0;       ///< frames to peers that did not keep up
+};
+
+/// A ROUTER socket. Throws Error(usage) if the address makes no sense, Error(io) if it cannot be
+/// bound. The context must outlive it.
+class ZmqListener final : public Listener {
+ public:
+  /// "tcp://127.0.0.1:7600"; port 0 or "*": any that is free. Also "ipc:///path".
+  ZmqListener(ZmqContext& context, const std::string& address);
+  ~ZmqListener() override;
+
+  const std::string& address() const override { return address_; }
+  void wait(std::optional<TimePoint> until) override;
+  bool receive(Arrived& out) override;
+  Sent send(wire::PeerId peer, const wire::SharedFrame& frame) override;
+  void wake() noexcept override;
+
+  const ListenerCounters& counters() const noexcept { return counters_; }
+
+ private:
+  struct Socket;
+  std::unique_ptr<Socket> socket_;
+  std::string address_;
+  ListenerCounters counters_;
+};
+
+}  // namespace muster::transport

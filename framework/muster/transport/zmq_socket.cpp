@@ -1,0 +1,85 @@
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <muster/base/error.hpp>
+#include <muster/transport/zmq_socket.hpp>
+#include <muster/wire/frame.hpp>
+
+namespace muster::transport {
+
+using namespace std::chrono_literals;
+
+ZmqContext::ZmqContext(int io_threads) : impl_(std::make_unique<Impl>()) {
+  impl_->context.set(zmq::ctxopt::io_threads, io_threads);
+  impl_->context.set(zmq::ctxopt::blocky, 0);
+  impl_->context.set(zmq::ctxopt::max_sockets, 1023);
+}
+
+ZmqContext::~ZmqContext() = default;
+
+void set_common_options(zmq::socket_t& socket) {
+  constexpr int queued_frames_max = 10'000;
+  const auto ms = [](auto time) {
+    return static_cast<int>(std::chrono::milliseconds(time).count());
+  };
+  socket.set(zmq::sockopt::linger, ms(1s));
+  socket.set(zmq::sockopt::sndhwm, queued_frames_max);
+  socket.set(zmq::sockopt::rcvhwm, queued_frames_max);
+  socket.set(zmq::sockopt::immediate, true);
+  socket.set(zmq::sockopt::handshake_ivl, ms(5s));
+  socket.set(zmq::sockopt::heartbeat_ivl, ms(5s));
+  socket.set(zmq::sockopt::heartbeat_timeout, ms(15s));
+  socket.set(zmq::sockopt::heartbeat_ttl, ms(15s));
+  socket.set(zmq::sockopt::maxmsgsize,
+             static_cast<std::int64_t>(wire::frame_header_bytes + wire::body_bytes_max));
+}
+
+zmq::message_t to_zmq(const wire::SharedFrame& frame) {
+  constexpr std::size_t borrowed_bytes_min = 4096;
+  if (frame->size() < borrowed_bytes_min) return zmq::message_t(frame->data(), frame->size());
+  // Nobody writes to it: ZeroMQ has no other way to say so than to take the address.
+  auto held = std::make_unique<wire::SharedFrame>(frame);
+  zmq::message_t message(
+      const_cast<char*>(frame->data()),
+      frame->size(),  // NOLINT(cppcoreguidelines-pro-type-const-cast)
+      [](void* /*data*/, void* hint) {
+        const std::unique_ptr<wire::SharedFrame> owned(static_cast<wire::SharedFrame*>(hint));
+      },
+      held.get());
+  held.release();  // NOLINT(bugprone-unused-return-value): the message owns it
+  return message;
+}
+
+WakeFd::WakeFd() : fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  if (!fd_) throw system_error(errno, "eventfd");
+}
+
+void WakeFd::signal() noexcept {
+  const std::uint64_t one = 1;
+  // Full means that it is readable, which is what counts.
+  if (::write(fd_.get(), &one, sizeof(one)) < 0) return;
+}
+
+void WakeFd::drain() noexcept {
+  std::uint64_t count = 0;
+  if (::read(fd_.get(), &count, sizeof(count)) < 0) return;  // nothing there
+}
+
+std::chrono::milliseconds poll_time(std::optional<TimePoint> until) {
+  if (!until) return -1ms;
+  const Duration left = std::clamp<Duration>(*until - Clock::now(), 0s, 1h);
+  return std::chrono::ceil<std::chrono::milliseconds>(left);
+}
+
+void discard_rest(zmq::socket_t& socket) {
+  while (socket.get(zmq::sockopt::rcvmore) != 0) {
+    zmq::message_t rest;
+    if (!socket.recv(rest, zmq::recv_flags::dontwait)) return;
+  }
+}
+
+}  // namespace muster::transport

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include <zmq.hpp>
+
+#include <muster/base/clock.hpp>
+#include <muster/base/file.hpp>
+#include <muster/transport/zmq_context.hpp>
+#include <muster/wire/channel.hpp>
+
+// What listeners and dialers over ZeroMQ have in common. Only this folder includes it.
+
+namespace muster::transport {
+
+struct ZmqContext::Impl {
+  zmq::context_t context;
+};
+
+/// The options of every socket that carries frames. The reasons:
+/// - heartbeats of the protocol itself find dead connections, and only those: whether the other
+///   program still works is seen from its own heartbeats;
+/// - larger frames than there may be end the connection before they take memory;
+/// - queues are bounded, and whoever does not complete a handshake is thrown out.
+void set_common_options(zmq::socket_t& socket);
+
+/// A message that refers to the frame, or has a copy of a small one.
+zmq::message_t to_zmq(const wire::SharedFrame& frame);
+
+/// A descriptor that another thread makes readable.
+class WakeFd {
+ public:
+  WakeFd();
+  int get() const noexcept { return fd_.get(); }
+  void signal() noexcept;
+  void drain() noexcept;
+
+ private:
+  UniqueFd fd_;
+};
+
+/// Milliseconds for zmq_poll, rounded up, so that what is due is due after it. -1: none.
+std::chrono::milliseconds poll_time(std::optional<TimePoint> until);
+
+/// Takes what is left of a message of more frames than there may be.
+void discard_rest(zmq::socket_t& socket);
+
+}  // namespace muster::transport

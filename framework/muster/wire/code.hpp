@@ -1,0 +1,57 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+#include <muster/wire/message_type.hpp>
+
+/// How programs and plugins travel: as bytes that are named by their SHA-256.
+namespace muster::wire {
+
+using Digest = std::array<std::uint8_t, 32>;
+
+/// Send me this, from there on.
+struct CodeWanted {
+  static constexpr MessageType type = MessageType::code_wanted;
+
+  Digest digest{};
+  std::uint64_t offset = 0;
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(digest, offset);
+  }
+};
+
+inline constexpr std::size_t code_piece_bytes = std::size_t{1} << 20U;
+
+/// A piece of it: at most code_piece_bytes. The receiver asks for the next one.
+struct CodePiece {
+  static constexpr MessageType type = MessageType::code_piece;
+
+  Digest digest{};
+  std::uint64_t size = 0;  ///< of the whole
+  std::uint64_t offset = 0;
+  std::string bytes;
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(digest, size, offset, bytes);
+  }
+};
+
+/// It is not to be had.
+struct CodeMissing {
+  static constexpr MessageType type = MessageType::code_missing;
+
+  Digest digest{};
+  std::string reason;  ///< for people
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(digest, reason);
+  }
+};
+
+}  // namespace muster::wire

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+
+#include <muster/base/error.hpp>
+
+namespace muster::wire {
+
+/// What FrameHeader::type says. Numbers are never given a second time; those below
+/// Channel::first_free_type are the channel's own.
+enum class MessageType : std::uint16_t {
+  // registration.hpp
+  hello = 16,
+  welcome = 17,
+  refusal = 18,
+  goodbye = 19,
+  heartbeat = 20,
+  // calls.hpp: between coordinator and worker, and between client and coordinator
+  calls = 32,
+  ends = 33,
+  withdrawals = 34,
+  drain = 35,
+  worker_state = 36,
+  // code.hpp
+  code_wanted = 48,
+  code_piece = 49,
+  code_missing = 50,
+};
+
+/// For serialize(): an enumerator. What is read comes from anybody: Error(corrupt) beyond the last.
+template <class Archive, class E>
+void serialize_enum(Archive& archive, E& value, E last) {
+  archive(value);
+  if (value > last) throw Error(ErrorCode::corrupt, "a message has a value that means nothing");
+}
+
+}  // namespace muster::wire

@@ -1,0 +1,323 @@
+#include <chrono>
+#include <memory>
+#include <ostream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <muster/base/error.hpp>
+#include <muster/base/file.hpp>
+#include <muster/transport/memory_network.hpp>
+#include <muster/transport/zmq_dialer.hpp>
+#include <muster/transport/zmq_listener.hpp>
+
+// What ZeroMQ's own threads do is built without ThreadSanitizer, which so does not see its locks.
+extern "C" const char* __tsan_default_suppressions();                                // NOLINT
+extern "C" const char* __tsan_default_suppressions() { return "race:libzmq.so\n"; }  // NOLINT
+
+namespace muster::transport {
+namespace {
+
+using namespace std::chrono_literals;
+using State = Dialer::State;
+using Sent = Listener::Sent;
+
+/// A limit for what takes milliseconds; a test that needs it has failed.
+constexpr Duration patience = 20s;
+
+wire::SharedFrame frame_of(std::string bytes) {
+  return std::make_shared<const Bytes>(std::move(bytes));
+}
+
+/// A way to make listeners and dialers.
+class Network {
+ public:
+  virtual ~Network() = default;
+  virtual std::unique_ptr<Listener> listen() = 0;
+  virtual std::unique_ptr<Dialer> dial(const Listener& to) = 0;
+};
+
+class InMemory final : public Network {
+ public:
+  std::unique_ptr<Listener> listen() override { return network_.listen(); }
+  std::unique_ptr<Dialer> dial(const Listener& /*to*/) override { return network_.dial(); }
+
+ private:
+  MemoryNetwork network_;
+};
+
+class OverTcp final : public Network {
+ public:
+  std::unique_ptr<Listener> listen() override {
+    return std::make_unique<ZmqListener>(context_, "tcp://127.0.0.1:*");
+  }
+  std::unique_ptr<Dialer> dial(const Listener& to) override {
+    return std::make_unique<ZmqDialer>(context_, to.address());
+  }
+
+ private:
+  ZmqContext context_;
+};
+
+struct Kind {
+  const char* name;
+  std::unique_ptr<Network> (*make)();
+};
+
+std::ostream& operator<<(std::ostream& out, const Kind& kind) { return out << kind.name; }
+
+class TransportTest : public testing::TestWithParam<Kind> {
+ protected:
+  void TearDown() override {
+    dialers_.clear();
+    listener_.reset();
+  }
+
+  Listener& listener() {
+    if (!listener_) listener_ = network_->listen();
+    return *listener_;
+  }
+
+  Dialer& dialer() {
+    dialers_.push_back(network_->dial(listener()));
+    return *dialers_.back();
+  }
+
+  Dialer& connected() {
+    Dialer& made = dialer();
+    made.connect();
+    await_state(made, State::open);
+    return made;
+  }
+
+  static void await_state(Dialer& dialer, State state) {
+    const TimePoint until = Clock::now() + patience;
+    while (dialer.state() != state && Clock::now() < until) dialer.wait(until);
+    ASSERT_EQ(dialer.state(), state) << dialer.trouble();
+  }
+
+  Listener::Arrived next() {
+    Listener::Arrived out;
+    const TimePoint until = Clock::now() + patience;
+    while (!listener().receive(out)) {
+      if (Clock::now() >= until) {
+        ADD_FAILURE() << "nothing arrived";
+        break;
+      }
+      listener().wait(until);
+    }
+    return out;
+  }
+
+  static Bytes next(Dialer& dialer) {
+    Bytes out;
+    const TimePoint until = Clock::now() + patience;
+    while (!dialer.receive(out)) {
+      if (Clock::now() >= until) {
+        ADD_FAILURE() << "nothing arrived";
+        break;
+      }
+      dialer.wait(until);
+    }
+    return out;
+  }
+
+  void end_listener() { listener_.reset(); }
+
+ private:
+  std::unique_ptr<Network> network_ = GetParam().make();
+  std::unique_ptr<Listener> listener_;
+  std::vector<std::unique_ptr<Dialer>> dialers_;
+};
+
+TEST_P(TransportTest, carries_frames_both_ways) {
+  Dialer& dialer = connected();
+  ASSERT_TRUE(dialer.send(frame_of("up")));
+  const Listener::Arrived arrived = next();
+  EXPECT_EQ(arrived.bytes, "up");
+  EXPECT_EQ(arrived.user, "");
+  EXPECT_EQ(listener().send(arrived.peer, frame_of("down")), Sent::queued);
+  EXPECT_EQ(next(dialer), "down");
+}
+
+TEST_P(TransportTest, keeps_order_and_size) {
+  Dialer& dialer = connected();
+  const std::vector<std::string> sent = {"", "a", std::string(5000, 'b'),
+                                         std::string(1 << 20, 'c')};
+  for (const std::string& each : sent) ASSERT_TRUE(dialer.send(frame_of(each)));
+  wire::PeerId peer;
+  for (const std::string& each : sent) {
+    const Listener::Arrived arrived = next();
+    EXPECT_EQ(arrived.bytes, each);
+    peer = arrived.peer;
+  }
+  for (const std::string& each : sent)
+    ASSERT_EQ(listener().send(peer, frame_of(each)), Sent::queued);
+  for (const std::string& each : sent) EXPECT_EQ(next(dialer), each);
+}
+
+TEST_P(TransportTest, tells_peers_apart) {
+  Dialer& first = connected();
+  Dialer& second = connected();
+  ASSERT_TRUE(first.send(frame_of("1")));
+  const auto one = next();
+  ASSERT_TRUE(second.send(frame_of("2")));
+  const auto two = next();
+  EXPECT_NE(one.peer, two.peer);
+  listener().send(two.peer, frame_of("to 2"));
+  listener().send(one.peer, frame_of("to 1"));
+  EXPECT_EQ(next(first), "to 1");
+  EXPECT_EQ(next(second), "to 2");
+}
+
+TEST_P(TransportTest, a_new_connection_is_another_peer_and_has_nothing_of_the_old_one) {
+  Dialer& dialer = connected();
+  dialer.send(frame_of("1"));
+  const auto before = next();
+  listener().send(before.peer, frame_of("for the old one"));
+  dialer.connect();
+  await_state(dialer, State::open);
+  dialer.send(frame_of("2"));
+  const auto after = next();
+  EXPECT_EQ(after.bytes, "2");
+  EXPECT_NE(before.peer, after.peer);
+  listener().send(after.peer, frame_of("for the new one"));
+  EXPECT_EQ(next(dialer), "for the new one");
+}
+
+TEST_P(TransportTest, knows_when_a_peer_is_gone) {
+  Dialer& dialer = connected();
+  dialer.send(frame_of("1"));
+  const auto arrived = next();
+  dialer.close(0s);
+  EXPECT_EQ(dialer.state(), State::closed);
+  EXPECT_FALSE(dialer.send(frame_of("2")));
+  const TimePoint until = Clock::now() + patience;
+  Sent sent = Sent::queued;
+  while (sent != Sent::gone && Clock::now() < until) {
+    listener().wait(Clock::now() + 1ms);
+    sent = listener().send(arrived.peer, frame_of("x"));
+  }
+  EXPECT_EQ(sent, Sent::gone);
+  EXPECT_EQ(listener().send(wire::PeerId{12345}, frame_of("x")), Sent::gone);
+}
+
+TEST_P(TransportTest, notices_that_the_listener_has_gone) {
+  Dialer& dialer = connected();
+  dialer.send(frame_of("1"));
+  next();
+  if (std::string(GetParam().name) == "memory") return;  // there it is cut() that does so
+  end_listener();
+  await_state(dialer, State::lost);
+  EXPECT_NE(dialer.trouble(), "");
+}
+
+TEST_P(TransportTest, a_wait_ends_when_it_is_time_or_woken) {
+  Dialer& dialer = connected();
+  const TimePoint before = Clock::now();
+  listener().wait(before + 20ms);
+  dialer.wait(before + 40ms);
+  EXPECT_GE(Clock::now(), before + 40ms);
+  std::thread waker([&] {
+    listener().wake();
+    dialer.wake();
+  });
+  listener().wait(std::nullopt);  // does not return unless woken
+  dialer.wait(std::nullopt);
+  waker.join();
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Kinds, TransportTest,
+    testing::Values(Kind{"memory", [] { return std::unique_ptr<Network>(new InMemory()); }},
+                    Kind{"tcp", [] { return std::unique_ptr<Network>(new OverTcp()); }}),
+    [](const auto& kind) { return std::string(kind.param.name); });
+
+TEST(MemoryNetworkTest, cuts_and_loses_to_order) {
+  MemoryNetwork network;
+  const auto listener = network.listen();
+  const auto dialer = network.dial();
+  dialer->connect();
+  ASSERT_EQ(dialer->state(), State::open);
+  network.lose_next(1);
+  ASSERT_TRUE(dialer->send(frame_of("lost")));
+  ASSERT_TRUE(dialer->send(frame_of("kept")));
+  Listener::Arrived arrived;
+  ASSERT_TRUE(listener->receive(arrived));
+  EXPECT_EQ(arrived.bytes, "kept");
+  dialer->send(frame_of("on the way"));
+  network.set_reachable(false);
+  network.cut();
+  EXPECT_FALSE(listener->receive(arrived));
+  dialer->wait(std::nullopt);
+  EXPECT_EQ(dialer->state(), State::lost);
+  EXPECT_EQ(listener->send(arrived.peer, frame_of("x")), Sent::gone);
+  dialer->connect();
+  EXPECT_EQ(dialer->state(), State::lost);
+  EXPECT_EQ(network.lost(), 2U);
+}
+
+/// A port that is taken, and refuses connections.
+class PortWithoutListener {
+ public:
+  PortWithoutListener() : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof(address);
+    auto* const raw = reinterpret_cast<sockaddr*>(&address);
+    EXPECT_EQ(::bind(socket_.get(), raw, size), 0);
+    EXPECT_EQ(::getsockname(socket_.get(), raw, &size), 0);
+    number_ = ntohs(address.sin_port);
+  }
+  int number() const { return number_; }
+
+ private:
+  UniqueFd socket_;
+  int number_ = 0;
+};
+
+TEST(ZmqDialerTest, says_that_nobody_answers) {
+  ZmqContext context;
+  const PortWithoutListener port;
+  const std::string address = "tcp://127.0.0.1:" + std::to_string(port.number());
+  ZmqDialer dialer(context, address);
+  dialer.connect();
+  const TimePoint until = Clock::now() + patience;
+  while (dialer.state() == State::connecting && Clock::now() < until) dialer.wait(until);
+  ASSERT_EQ(dialer.state(), State::lost);
+  EXPECT_EQ(dialer.trouble(), "'" + address + "' does not answer");
+}
+
+TEST(ZmqDialerTest, refuses_what_is_no_address) {
+  ZmqContext context;
+  for (const char* address : {"", "head:7600", "http://head:7600", "tcp://head"}) {
+    try {
+      const ZmqDialer dialer(context, address);
+      ADD_FAILURE() << address;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::usage) << address;
+    }
+  }
+}
+
+TEST(ZmqListenerTest, refuses_what_cannot_be_bound) {
+  ZmqContext context;
+  const ZmqListener first(context, "tcp://127.0.0.1:*");
+  try {
+    const ZmqListener second(context, first.address());
+    ADD_FAILURE() << "bound twice";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::io);
+    EXPECT_NE(std::string(error.what()).find("in use"), std::string::npos) << error.what();
+  }
+  EXPECT_THROW(std::make_unique<ZmqListener>(context, "nonsense"), Error);
+}
+
+}  // namespace
+}  // namespace muster::transport
