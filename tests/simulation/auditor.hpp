@@ -202,13 +202,13 @@ class Auditor {
   void check_held(std::optional<TimePoint> next_deadline);
   void check_streams();
   Job* open_stream(JobId id);
-  void end_chunk(JobId id, Job& job, std::uint32_t chunk);
+  void end_chunk(JobId id, Job& job, std::uint32_t index);
   void expect(bool condition, const std::string& what);
 
   std::optional<Attempt> take_off(AttemptId id, bool free_slot);
   void charge(const Attempt& attempt, FailureCause cause);
   void judge(const Attempt& attempt, FailureCause cause);
-  void lose(WorkerId worker);
+  void lose(WorkerId id);
   void lose_output(JobId id, ChunkRef ref);
   void check_lost();
   std::uint64_t waiting_at(const Worker& worker) const;

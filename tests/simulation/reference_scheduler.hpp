@@ -104,7 +104,7 @@ class ReferenceScheduler : public Core {
   bool may_run(const Job& job, ChunkRef ref) const;
   bool is_before(std::size_t job, std::size_t other) const;
   std::int64_t free_slots(WorkerId worker) const;
-  bool has_room(WorkerId worker) const;
+  bool has_room(WorkerId id) const;
   std::optional<WorkerId> best_worker(std::optional<WorkerId> avoid) const;
   void settle(TimePoint now, std::vector<Action>& actions);
   bool start_first(TimePoint now, std::vector<Action>& actions);
