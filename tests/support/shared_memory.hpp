@@ -13,7 +13,7 @@ namespace muster::test {
 /// Mapped before muster::init().
 struct Shared {
   std::atomic<std::uint64_t> runs;  // entries of counting tasks
-  std::atomic<std::uint64_t> runs_by_number[256];
+  std::atomic<std::uint64_t> runs_by_number[4096];
   std::atomic<std::uint64_t> gate;           // tasks at the gate go on while it is not 0
   std::atomic<std::uint64_t> doomed_births;  // so many forks die before they do anything
   std::atomic<std::uint64_t> at_gate;        // how many have arrived there
