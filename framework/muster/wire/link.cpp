@@ -97,9 +97,10 @@ void Link::on(TimePoint now, const FrameHeader& header, const Welcome& welcome, 
   }
   state_ = State::open;
   pause_ = options_.pause_min;
-  constexpr Duration heartbeat_min = std::chrono::milliseconds(1);
-  heartbeat_ = std::max(Duration(welcome.heartbeat_ns), heartbeat_min);
-  lease_ = std::max(Duration(welcome.lease_ns), 2 * heartbeat_);
+  constexpr Duration shortest = std::chrono::milliseconds(1);
+  constexpr Duration longest = std::chrono::hours(24);
+  heartbeat_ = std::clamp(Duration(welcome.heartbeat_ns), shortest, longest);
+  lease_ = std::clamp(Duration(welcome.lease_ns), 2 * heartbeat_, 2 * longest);
   heard_ = now;
   beat_at_ = now + heartbeat_;
 }
