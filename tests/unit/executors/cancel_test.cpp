@@ -218,7 +218,7 @@ TEST_F(CancelTest, RacyCancelsNeverHitTheNextTask) {
     }
   }
   pool.shutdown();
-  for (std::size_t number = 0; number < rounds * each_round; ++number) {
+  for (std::size_t number = 0; number < std::size_t{rounds} * each_round; ++number) {
     EXPECT_LE(shared().runs_by_number[number].load(), 1U) << number;
   }
 }
