@@ -26,7 +26,8 @@ class Dialer {
   Dialer& operator=(const Dialer&) = delete;
   virtual ~Dialer() = default;
 
-  /// Begins a new connection; what there was of an old one is dropped.
+  /// Begins a new connection; what there was of an old one is dropped. If that cannot be, the state
+  /// is `lost`. Throws Error(usage) of an address that makes no sense.
   virtual void connect() = 0;
   /// What was sent gets `linger` to leave.
   virtual void close(Duration linger) = 0;
@@ -35,8 +36,8 @@ class Dialer {
   /// Why the connection was lost, or was refused; for people.
   virtual const std::string& trouble() const = 0;
 
-  /// Returns when receive() may have something, the state has changed, wake() was called, or it is
-  /// time. None: no time.
+  /// Returns when receive() may have something, the state has changed since it was called, wake()
+  /// was called, or it is time. None: no time.
   virtual void wait(std::optional<TimePoint> until) = 0;
   /// Never blocks. False if there is nothing.
   virtual bool receive(Bytes& out) = 0;

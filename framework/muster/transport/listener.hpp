@@ -18,7 +18,7 @@ class Listener {
  public:
   struct Arrived {
     wire::PeerId peer;
-    std::string user;  ///< the key that the peer has proven to own; empty without keys
+    std::string user = {};  ///< the key that the peer has proven to own; empty without keys
     Bytes bytes;
   };
   enum class Sent : std::uint8_t {
@@ -37,7 +37,7 @@ class Listener {
 
   /// Returns when receive() may have something, wake() was called, or it is time. None: no time.
   virtual void wait(std::optional<TimePoint> until) = 0;
-  /// Never blocks. False if there is nothing.
+  /// Never blocks. False if there is nothing, or only what is no frame.
   virtual bool receive(Arrived& out) = 0;
   /// Never blocks.
   virtual Sent send(wire::PeerId peer, const wire::SharedFrame& frame) = 0;

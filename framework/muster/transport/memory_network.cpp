@@ -9,7 +9,7 @@
 namespace muster::transport {
 namespace {
 
-constexpr std::size_t frames_max = 10'000;  // on a connection, each direction
+constexpr std::size_t frames_max = 10'000;  // to a dialer; and to the listener, from all of them
 
 /// Where a thread waits, and is woken.
 struct Bell {
@@ -48,6 +48,18 @@ struct MemoryNetwork::Shared {
     return true;
   }
 
+  void cut() {
+    lost += to_listener.size();
+    to_listener.clear();
+    for (auto& [peer, wire] : wires) {
+      lost += wire->to_dialer.size();
+      wire->to_dialer.clear();
+      wire->lost = true;
+      wire->dialer->ring();
+    }
+    wires.clear();
+  }
+
   std::mutex mutex;
   bool reachable = true;
   std::uint64_t to_lose = 0;
@@ -71,6 +83,7 @@ class MemoryListener final : public Listener {
   ~MemoryListener() override {
     const std::lock_guard lock(shared_->mutex);
     shared_->listener = nullptr;
+    shared_->cut();
   }
 
   const std::string& address() const override { return address_; }
@@ -143,9 +156,8 @@ class MemoryDialer final : public Dialer {
 
   void wait(std::optional<TimePoint> until) override {
     std::unique_lock lock(shared_->mutex);
-    notice();
-    if (state_ == State::lost || (wire_ && !wire_->to_dialer.empty())) return;
-    bell_.wait(lock, until);
+    const bool is_news = notice() || (wire_ && !wire_->to_dialer.empty());
+    if (!is_news) bell_.wait(lock, until);
     notice();
   }
 
@@ -173,11 +185,12 @@ class MemoryDialer final : public Dialer {
   }
 
  private:
-  void notice() {
-    if (!wire_ || !wire_->lost) return;
+  bool notice() {
+    if (!wire_ || !wire_->lost) return false;
     drop();
     state_ = State::lost;
     trouble_ = "the connection was cut";
+    return true;
   }
 
   void drop() {
@@ -205,15 +218,7 @@ std::unique_ptr<Dialer> MemoryNetwork::dial() { return std::make_unique<MemoryDi
 
 void MemoryNetwork::cut() {
   const std::lock_guard lock(shared_->mutex);
-  shared_->lost += shared_->to_listener.size();
-  shared_->to_listener.clear();
-  for (auto& [peer, wire] : shared_->wires) {
-    shared_->lost += wire->to_dialer.size();
-    wire->to_dialer.clear();
-    wire->lost = true;
-    wire->dialer->ring();
-  }
-  shared_->wires.clear();
+  shared_->cut();
 }
 
 void MemoryNetwork::set_reachable(bool reachable) {

@@ -53,22 +53,24 @@ ZmqDialer::~ZmqDialer() = default;
 
 void ZmqDialer::connect() {
   close(Duration::zero());
-  Sockets::Connection& made = sockets_->connection.emplace(sockets_->context);
-  set_common_options(made.dealer);
-  made.dealer.set(zmq::sockopt::reconnect_ivl, -1);  // a new socket instead: nothing old on it
-  const std::string events = unused_endpoint();
-  if (zmq_socket_monitor(made.dealer.handle(), events.c_str(), watched_events) != 0)
-    throw system_error(zmq_errno(), "watching a connection");
-  made.events.set(zmq::sockopt::linger, 0);
-  made.events.connect(events);
-  state_ = State::connecting;
-  trouble_ = fmt::format("'{}' does not answer", address_);
   try {
+    Sockets::Connection& made = sockets_->connection.emplace(sockets_->context);
+    set_common_options(made.dealer);
+    made.dealer.set(zmq::sockopt::reconnect_ivl, -1);  // a new socket instead: nothing old on it
+    const std::string events = unused_endpoint();
+    if (zmq_socket_monitor(made.dealer.handle(), events.c_str(), watched_events) != 0)
+      throw zmq::error_t();
+    made.events.set(zmq::sockopt::linger, 0);
+    made.events.connect(events);
     made.dealer.connect(address_);
+    state_ = State::connecting;
+    trouble_ = fmt::format("'{}' does not answer", address_);
   } catch (const zmq::error_t& error) {
+    const bool is_odd = error.num() == EINVAL || error.num() == EPROTONOSUPPORT;
     close(Duration::zero());
-    throw Error(ErrorCode::usage, fmt::format("cannot connect to '{}': {}", address_, error.what()),
-                "an address looks like tcp://host:7600");
+    trouble_ = fmt::format("cannot connect to '{}': {}", address_, error.what());
+    if (is_odd) throw Error(ErrorCode::usage, trouble_, "an address looks like tcp://host:7600");
+    state_ = State::lost;  // for want of descriptors, say: there may be some later
   }
 }
 
@@ -129,7 +131,7 @@ void ZmqDialer::look_at_events() {
 
 bool ZmqDialer::receive(Bytes& out) {
   look_at_events();
-  // What arrived before the connection broke is still to be had.
+  // What arrived before the connection broke may be gone with it.
   while (sockets_->connection) {
     zmq::message_t frame;
     if (!sockets_->connection->dealer.recv(frame, zmq::recv_flags::dontwait)) return false;

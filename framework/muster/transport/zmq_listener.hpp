@@ -14,7 +14,11 @@ struct ListenerCounters {
   std::uint64_t dropped = 0;       ///< frames to peers that did not keep up
 };
 
-/// A ROUTER socket. Throws Error(usage) if the address makes no sense, Error(io) if it cannot be
+/// A ROUTER socket. ZeroMQ 4.3.4 lets a peer name itself as the next one would be named, and ends
+/// the program when it comes to that: so only those may reach it who are trusted, by their keys or
+/// because the address is this machine's.
+///
+/// Throws Error(usage) if the address makes no sense, Error(io) if it cannot be
 /// bound. The context must outlive it.
 class ZmqListener final : public Listener {
  public:

@@ -23,7 +23,8 @@ struct ZmqContext::Impl {
 /// - heartbeats of the protocol itself find dead connections, and only those: whether the other
 ///   program still works is seen from its own heartbeats;
 /// - larger frames than there may be end the connection before they take memory;
-/// - queues are bounded, and whoever does not complete a handshake is thrown out.
+/// - queues are bounded, in messages (which does not help against one of endless parts: for that
+///   there are keys), and whoever does not complete a handshake is thrown out.
 void set_common_options(zmq::socket_t& socket);
 
 /// A message that refers to the frame, or has a copy of a small one.

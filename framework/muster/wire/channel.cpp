@@ -28,14 +28,7 @@ Arrival Channel::receive(TimePoint now, const Frame& frame, std::vector<SharedFr
   if (got.epoch != epoch_) return Arrival::stale;
   take_acknowledgement(now, got.acknowledged);
   if (got.type < first_free_type) {
-    ByteReader body(frame.body, "a message between channels");
-    if (got.type == missing) {
-      send_again(now, sent_, out);
-    } else if (got.type == ask) {
-      send_own(answer, body.fixed<std::uint64_t>(), out);
-    } else if (got.type == answer) {
-      send_again(now, body.fixed<std::uint64_t>(), out);
-    }
+    on_own(now, frame, out);
     return Arrival::handled;
   }
   if (got.sequence == 0) return Arrival::deliver;
@@ -54,10 +47,27 @@ Arrival Channel::receive(TimePoint now, const Frame& frame, std::vector<SharedFr
   return Arrival::deliver;
 }
 
+void Channel::on_own(TimePoint now, const Frame& frame, std::vector<SharedFrame>& out) {
+  ByteReader body(frame.body, "a message between channels");
+  if (frame.header.type == ask) {
+    send_own(answer, body.fixed<std::uint64_t>(), out);
+  } else if (frame.header.type == answer) {
+    const auto answered = body.fixed<std::uint64_t>();
+    if (answered == asked_) send_again(now, answered, out);
+  } else if (frame.header.type == missing) {
+    const std::uint64_t first = sent_ - unacknowledged_.size() + 1;
+    if (first != repeated_from_ || may_repeat_at_ <= now) send_again(now, sent_, out);
+  } else if (frame.header.type != acknowledge) {
+    body.fail("there is no such message");
+  }
+  body.finish();
+}
+
 void Channel::expire(TimePoint now, std::vector<SharedFrame>& out) {
   if (acknowledge_at_ && *acknowledge_at_ <= now) send_own(acknowledge, std::nullopt, out);
   if (ask_at_ && *ask_at_ <= now) {
     send_own(ask, sent_, out);
+    asked_ = sent_;
     ask_after_ = std::min(2 * ask_after_, options_.ask_after_max);
     ask_at_ = now + ask_after_;
   }
@@ -72,6 +82,7 @@ bool Channel::resume(TimePoint now, std::uint64_t received_there, std::vector<Sh
   if (received_there > sent_ || received_there + unacknowledged_.size() < sent_) return false;
   take_acknowledgement(now, received_there);
   reported_missing_ = 0;  // what was said on the old connection may never have arrived
+  asked_.reset();
   send_again(now, sent_, out);
   return true;
 }
@@ -92,6 +103,9 @@ void Channel::send_again(TimePoint now, std::uint64_t up_to, std::vector<SharedF
     out.push_back(unacknowledged_[sequence - first]);
     ++sent_again_;
   }
+  repeated_from_ = first;
+  may_repeat_at_ = now + options_.ask_after;
+  asked_.reset();
   restart_asking(now);
 }
 

@@ -17,8 +17,10 @@ namespace muster::wire {
 using SharedFrame = std::shared_ptr<const Bytes>;
 
 struct ChannelOptions {
-  /// send() is refused while the other side has not acknowledged so much.
-  std::size_t unacknowledged_bytes_max = std::size_t{64} << 20U;
+  /// There is no room while the other side has not acknowledged so much. The frames are fewer than
+  /// sockets queue, so that a whole window can be sent again at once.
+  std::size_t unacknowledged_bytes_max = std::size_t{32} << 20U;
+  std::size_t unacknowledged_frames_max = 4096;
   /// The other side is asked what it has when it has acknowledged nothing for so long; then after
   /// twice as long each time, up to ask_after_max.
   Duration ask_after = std::chrono::seconds(1);
@@ -49,13 +51,14 @@ enum class Arrival : std::uint8_t {
 /// the queue with it without a word. Frames keep their order within a connection. So a side that
 /// misses one says so at once; and the other asks only when nothing has been acknowledged for a
 /// while: the answer says what was lost of all that was sent before the question. Nothing is sent
-/// again on suspicion, which would choke a slow line.
+/// again on suspicion, which would choke a slow line, nor twice for one reason: whoever asks for
+/// everything again and again gets it once in a while.
 class Channel {
  public:
   static constexpr std::uint16_t acknowledge = 0;  ///< empty
   static constexpr std::uint16_t missing = 1;      ///< empty: what is not acknowledged was lost
   static constexpr std::uint16_t ask = 2;          ///< body: the last sequence sent, 8 bytes
-  static constexpr std::uint16_t answer = 3;       ///< body: that of the question
+  static constexpr std::uint16_t answer = 3;       ///< body: that of the question it is for
   static constexpr std::uint16_t first_free_type = 16;
 
   /// `epoch` goes with every frame; what has another is stale.
@@ -64,9 +67,10 @@ class Channel {
 
   std::uint64_t epoch() const noexcept { return epoch_; }
 
-  /// Whether send() may be called: the other side keeps up.
+  /// Whether the other side keeps up. For whoever sends much: send() does not look.
   bool has_room() const noexcept {
-    return unacknowledged_bytes_ < options_.unacknowledged_bytes_max;
+    return unacknowledged_bytes_ < options_.unacknowledged_bytes_max &&
+           unacknowledged_.size() < options_.unacknowledged_frames_max;
   }
 
   /// Sends a frame of start_frame() with its body. The type must not be one of the channel's own.
@@ -95,6 +99,7 @@ class Channel {
 
  private:
   void take_acknowledgement(TimePoint now, std::uint64_t acknowledged);
+  void on_own(TimePoint now, const Frame& frame, std::vector<SharedFrame>& out);
   void send_again(TimePoint now, std::uint64_t up_to, std::vector<SharedFrame>& out);
   void send_own(std::uint16_t type, std::optional<std::uint64_t> body,
                 std::vector<SharedFrame>& out);
@@ -112,6 +117,9 @@ class Channel {
   std::size_t unacknowledged_bytes_ = 0;
   std::optional<TimePoint> ask_at_;
   Duration ask_after_{};
+  std::optional<std::uint64_t> asked_;  ///< the question that is out
+  std::uint64_t repeated_from_ = 0;     ///< where the last repetition began,
+  TimePoint may_repeat_at_{};           ///< and when there may be another from there
   std::uint64_t sent_again_ = 0;
 
   std::uint64_t received_ = 0;

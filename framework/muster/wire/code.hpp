@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -38,6 +39,8 @@ struct CodePiece {
   template <class Archive>
   void serialize(Archive& archive) {
     archive(digest, size, offset, bytes);
+    if (bytes.size() > code_piece_bytes)
+      throw Error(ErrorCode::corrupt, "a piece of code is longer than pieces may be");
   }
 };
 

@@ -24,6 +24,7 @@ void Link::opened(TimePoint now, LinkOutput& out) {
   if (state_ != State::connecting) return;
   state_ = State::greeting;
   deadline_ = now + options_.answer_within;
+  hello_at_ = now;
   hello_.resume = std::nullopt;
   if (channel_) hello_.resume = Resumption{session_, channel_->received()};
   Bytes frame = to_frame(hello_);
@@ -32,6 +33,7 @@ void Link::opened(TimePoint now, LinkOutput& out) {
 }
 
 void Link::lost(TimePoint now, LinkOutput& out) {
+  if (state_ == State::closing) finish_closing(out);
   if (state_ == State::ended || state_ == State::idle || state_ == State::paused) return;
   try_later(now, out);
 }
@@ -47,7 +49,7 @@ void Link::try_later(TimePoint now, LinkOutput& out) {
 }
 
 void Link::receive(TimePoint now, std::string_view bytes, LinkOutput& out) {
-  if (state_ != State::greeting && state_ != State::open) return;
+  if (state_ != State::greeting && state_ != State::open && state_ != State::closing) return;
   const FrameReading reading = read_frame(bytes);
   if (!reading.frame) {
     ++bad_frames_;
@@ -61,24 +63,51 @@ void Link::receive(TimePoint now, std::string_view bytes, LinkOutput& out) {
     }
     return;
   }
-  const Frame& frame = *reading.frame;
+  try {
+    on_frame(now, *reading.frame, out);
+  } catch (const Error&) {
+    // It is acknowledged and lies about something: nothing that follows it can be believed.
+    ++bad_frames_;
+    forget_session();
+    try_later(now, out);
+  }
+}
+
+void Link::on_frame(TimePoint now, const Frame& frame, LinkOutput& out) {
+  const bool is_of_session = channel_ && frame.header.epoch == channel_->epoch();
   const bool is_counted =
       frame.header.sequence != 0 || frame.header.type < Channel::first_free_type;
   if (state_ == State::greeting && is_counted) return;  // of what was before
-  if (is_counted) {
-    const Arrival arrival = channel_->receive(now, frame, out.frames);
-    if (arrival != Arrival::stale) heard_ = now;
-    if (arrival != Arrival::deliver) return;
+  if (state_ != State::greeting && is_of_session &&
+      channel_->receive(now, frame, out.frames) != Arrival::deliver) {
+    if (state_ == State::closing && channel_->unacknowledged() == 0) finish_closing(out);
+    return;
   }
+  if (is_counted && !is_of_session) return;
   std::optional<Message> message = read_message(frame.header.type, frame.body);
   if (!message) return;  // of a later release: it says nothing to this one
   if (const auto* welcome = std::get_if<Welcome>(&*message)) {
     if (state_ == State::greeting) on(now, frame.header, *welcome, out);
   } else if (const auto* refusal = std::get_if<Refusal>(&*message)) {
     on(now, *refusal, out);
-  } else if (state_ == State::open && frame.header.epoch == channel_->epoch()) {
-    heard_ = now;
-    if (!std::holds_alternative<Heartbeat>(*message)) out.messages.push_back(std::move(*message));
+  } else if (state_ != State::greeting && is_of_session) {
+    on_message(now, std::move(*message), out);
+  }
+}
+
+void Link::on_message(TimePoint /*now*/, Message&& message, LinkOutput& out) {
+  if (!coordinator_may_say(message)) {
+    throw Error(ErrorCode::corrupt, "the coordinator said what only others say");
+  }
+  if (const auto* beat = std::get_if<Heartbeat>(&message)) {
+    while (!unanswered_.empty() && beats_ - unanswered_.size() < beat->number) {
+      leased_from_ = unanswered_.front();
+      unanswered_.pop_front();
+    }
+  } else if (std::holds_alternative<Goodbye>(message)) {
+    if (state_ == State::closing) finish_closing(out);
+  } else if (state_ == State::open) {
+    out.messages.push_back(std::move(message));
   }
 }
 
@@ -97,17 +126,23 @@ void Link::on(TimePoint now, const FrameHeader& header, const Welcome& welcome, 
   }
   state_ = State::open;
   pause_ = options_.pause_min;
-  constexpr Duration shortest = std::chrono::milliseconds(1);
-  constexpr Duration longest = std::chrono::hours(24);
-  heartbeat_ = std::clamp(Duration(welcome.heartbeat_ns), shortest, longest);
-  lease_ = std::clamp(Duration(welcome.lease_ns), 2 * heartbeat_, 2 * longest);
-  heard_ = now;
+  constexpr Duration shortest = std::chrono::milliseconds(3);
+  constexpr Duration longest = std::chrono::hours(48);
+  lease_ = std::clamp(Duration(welcome.lease_ns), shortest, longest);
+  heartbeat_ = std::clamp(Duration(welcome.heartbeat_ns), shortest / 3, lease_ / 3);
+  leased_from_ = hello_at_;
+  unanswered_.clear();
   beat_at_ = now + heartbeat_;
 }
 
 void Link::on(TimePoint now, const Refusal& refusal, LinkOutput& out) {
   using Reason = Refusal::Reason;
+  if (state_ == State::closing) {
+    finish_closing(out);
+    return;
+  }
   out.refused = refusal;
+  const bool had_session = has_session();
   const bool is_for_good = refusal.reason == Reason::other_version ||
                            refusal.reason == Reason::not_allowed ||
                            refusal.reason == Reason::malformed;
@@ -120,7 +155,8 @@ void Link::on(TimePoint now, const Refusal& refusal, LinkOutput& out) {
   }
   try_later(now, out);
   // There is no reason to wait: it is there, and has no place for the old session only.
-  if (refusal.reason == Reason::unknown || refusal.reason == Reason::expired) deadline_ = now;
+  const bool is_forgotten = refusal.reason == Reason::unknown || refusal.reason == Reason::expired;
+  if (is_forgotten && had_session) deadline_ = now;
 }
 
 void Link::forget_session() {
@@ -141,27 +177,34 @@ void Link::expire(TimePoint now, LinkOutput& out) {
       if (deadline_ <= now) try_later(now, out);
       return;
     case State::open:
-      if (heard_ + lease_ <= now) {
+      if (*lease_end() <= now) {
         try_later(now, out);
         return;
       }
       channel_->expire(now, out.frames);
       if (beat_at_ <= now) out.heartbeat_due = true;
+      return;
+    case State::closing:
+      channel_->expire(now, out.frames);
+      if (deadline_ <= now) finish_closing(out);
   }
 }
 
 std::optional<TimePoint> Link::next_deadline() const {
   if (state_ == State::idle || state_ == State::ended) return std::nullopt;
-  if (state_ != State::open) return deadline_;
-  const TimePoint own = std::min(heard_ + lease_, beat_at_);
+  if (state_ != State::open && state_ != State::closing) return deadline_;
+  const TimePoint own = state_ == State::open ? std::min(*lease_end(), beat_at_) : deadline_;
   return std::min(own, channel_->next_deadline().value_or(own));
 }
 
 void Link::beat(TimePoint now, const Heartbeat& heartbeat, LinkOutput& out) {
   if (state_ != State::open) return;
   beat_at_ = now + heartbeat_;
+  Heartbeat numbered = heartbeat;
+  numbered.number = ++beats_;
+  unanswered_.push_back(now);  // fewer than fit into a lease: without an answer the session ends
   out.frames.push_back(
-      channel_->make_uncounted(static_cast<std::uint16_t>(Heartbeat::type), to_frame(heartbeat)));
+      channel_->make_uncounted(static_cast<std::uint16_t>(Heartbeat::type), to_frame(numbered)));
 }
 
 void Link::send_frame(TimePoint now, std::uint16_t type, Bytes frame, LinkOutput& out) {
@@ -171,14 +214,25 @@ void Link::send_frame(TimePoint now, std::uint16_t type, Bytes frame, LinkOutput
 }
 
 void Link::end(TimePoint now, const std::string& reason, LinkOutput& out) {
-  if (state_ == State::open) send(now, Goodbye{reason}, out);
+  if (state_ == State::open) {
+    send(now, Goodbye{reason}, out);
+    state_ = State::closing;
+    deadline_ = now + options_.answer_within;
+  } else if (state_ != State::closing) {
+    finish_closing(out);
+  }
+}
+
+void Link::finish_closing(LinkOutput& out) {
   state_ = State::ended;
   forget_session();
+  out.disconnect = true;
+  out.frames.clear();
 }
 
 std::optional<TimePoint> Link::lease_end() const {
   if (!channel_) return std::nullopt;
-  return heard_ + lease_;
+  return leased_from_ + lease_;
 }
 
 }  // namespace muster::wire

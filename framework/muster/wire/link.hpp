@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -39,6 +41,9 @@ struct LinkOutput {
 /// over as many connections as it takes, begins another when the coordinator has forgotten it, and
 /// gives signs of life.
 ///
+/// What makes no sense ends the session, as does a coordinator that was not heard of for the lease:
+/// so a worker that stops its work at lease_end() has stopped when others get it.
+///
 /// A pure state machine, not thread-safe: told of what happens to its connection and of times, it
 /// says what to do. Whoever runs it calls opened() when the connection it asked for is there, and
 /// lost() when that is no more; after `disconnect` it tells no more of the old one.
@@ -55,7 +60,8 @@ class Link {
   void expire(TimePoint now, LinkOutput& out);
   std::optional<TimePoint> next_deadline() const;
 
-  /// Only while there is a session; arrives, unless that ends first.
+  /// Only while there is a session; arrives, unless that ends first. Throws Error(limit) of what is
+  /// too long for a message.
   template <class M>
   void send(TimePoint now, const M& message, LinkOutput& out) {
     send_frame(now, static_cast<std::uint16_t>(M::type), to_frame(message), out);
@@ -63,7 +69,8 @@ class Link {
   bool has_room() const { return channel_ && channel_->has_room(); }
   /// A sign of life, when it is due; or earlier.
   void beat(TimePoint now, const Heartbeat& heartbeat, LinkOutput& out);
-  /// Goes for good.
+  /// Goes for good: when what was sent has arrived, or after LinkOptions::answer_within, it has
+  /// ended(). At once if there is no connection.
   void end(TimePoint now, const std::string& reason, LinkOutput& out);
 
   bool has_session() const noexcept { return channel_.has_value(); }
@@ -71,10 +78,12 @@ class Link {
   bool ended() const noexcept { return state_ == State::ended; }
   std::uint64_t session() const noexcept { return session_; }
   std::uint64_t epoch() const noexcept { return channel_ ? channel_->epoch() : 0; }
-  /// When the coordinator may give this side up: that long after it was last heard of. None without
-  /// a session.
+  /// The coordinator does not give this side up before: counted from when the last thing that it
+  /// has answered was sent. None without a session.
   std::optional<TimePoint> lease_end() const;
-  /// Frames that were no frames, or of another version; for logs.
+  /// What has been sent and may still get lost.
+  std::size_t unacknowledged() const noexcept { return channel_ ? channel_->unacknowledged() : 0; }
+  /// Frames that were no frames, or made no sense; for logs.
   std::uint64_t bad_frames() const noexcept { return bad_frames_; }
 
  private:
@@ -84,6 +93,7 @@ class Link {
     connecting,  // until deadline_
     greeting,    // has said hello; until deadline_
     open,
+    closing,  // has said goodbye; until deadline_
     ended,
   };
 
@@ -91,6 +101,9 @@ class Link {
   void connect(TimePoint now, LinkOutput& out);
   void try_later(TimePoint now, LinkOutput& out);
   void forget_session();
+  void finish_closing(LinkOutput& out);
+  void on_frame(TimePoint now, const Frame& frame, LinkOutput& out);
+  void on_message(TimePoint now, Message&& message, LinkOutput& out);
   void on(TimePoint now, const FrameHeader& header, const Welcome& welcome, LinkOutput& out);
   void on(TimePoint now, const Refusal& refusal, LinkOutput& out);
 
@@ -105,8 +118,11 @@ class Link {
   std::optional<Channel> channel_;
   Duration heartbeat_{};
   Duration lease_{};
-  TimePoint heard_{};
+  TimePoint hello_at_{};
+  TimePoint leased_from_{};  ///< when what was answered last had been sent
   TimePoint beat_at_{};
+  std::uint64_t beats_ = 0;
+  std::deque<TimePoint> unanswered_;  ///< when those were sent; the last one has number beats_
   std::uint64_t bad_frames_ = 0;
 };
 

@@ -29,7 +29,23 @@ std::optional<Message> read(std::uint16_t type, std::string_view body, std::inde
   return std::nullopt;
 }
 
+template <class... Allowed>
+bool is_one_of(const Message& message) {
+  return (std::holds_alternative<Allowed>(message) || ...);
+}
+
 }  // namespace
+
+bool may_say(Role role, const Message& message) {
+  if (is_one_of<Heartbeat, Goodbye, CodeWanted>(message)) return true;
+  if (role == Role::worker) return is_one_of<Ends, WorkerState>(message);
+  return is_one_of<Calls, Withdrawals, CodePiece, CodeMissing>(message);
+}
+
+bool coordinator_may_say(const Message& message) {
+  return is_one_of<Heartbeat, Goodbye, Calls, Withdrawals, Ends, Drain, CodeWanted, CodePiece,
+                   CodeMissing>(message);
+}
 
 std::optional<Message> read_message(std::uint16_t type, std::string_view body) {
   return read(type, body, std::make_index_sequence<std::variant_size_v<Message>>());

@@ -25,6 +25,11 @@ Bytes to_frame(const M& message) {
   return frame;
 }
 
+/// Whether a worker, or a client, may say this to the coordinator; hellos aside.
+bool may_say(Role role, const Message& message);
+/// Whether the coordinator may say this to whoever has connected; welcomes and refusals aside.
+bool coordinator_may_say(const Message& message);
+
 /// What the body of a frame of this type holds; empty for a type that nobody knows. From anybody:
 /// throws Error(corrupt) of a body that makes no sense, and takes memory in proportion to its size.
 std::optional<Message> read_message(std::uint16_t type, std::string_view body);

@@ -35,6 +35,10 @@ struct Resumption {
   }
 };
 
+inline constexpr std::size_t name_bytes_max = 64;
+inline constexpr std::size_t text_bytes_max = 256;       ///< of other texts in a Hello
+inline constexpr std::uint32_t worker_slots_max = 4096;  ///< as many ahead
+
 /// The first message of every connection, from whoever connects; uncounted, with epoch 0. Answered
 /// by Welcome or Refusal.
 struct Hello {
@@ -98,7 +102,8 @@ struct Refusal {
   }
 };
 
-/// Said by either side before it goes for good; what it had is over.
+/// Said by whoever has connected before it goes for good: what it had is over. Answered, uncounted,
+/// by the same.
 struct Goodbye {
   static constexpr MessageType type = MessageType::goodbye;
 
@@ -122,15 +127,17 @@ struct AttemptProgress {
   }
 };
 
-/// A sign of life. Uncounted: a late one is of no use.
+/// A sign of life. Uncounted: a late one is of no use. The coordinator answers each with one of the
+/// same number, so that whoever sent it knows from when its lease counts.
 struct Heartbeat {
   static constexpr MessageType type = MessageType::heartbeat;
 
-  std::vector<AttemptProgress> running;  ///< of a worker
+  std::uint64_t number = 0;
+  std::vector<AttemptProgress> running = {};  ///< of a worker
 
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(running);
+    archive(number, running);
   }
 };
 

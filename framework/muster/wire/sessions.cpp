@@ -8,6 +8,12 @@
 namespace muster::wire {
 namespace {
 
+constexpr std::size_t hello_bytes_max = 4096;
+
+bool is_printable(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' - 1 && c != '\x7f'; });
+}
+
 constexpr auto type_of_hello = static_cast<std::uint16_t>(MessageType::hello);
 
 template <class M>
@@ -18,6 +24,13 @@ SharedFrame uncounted(const M& message, std::uint64_t epoch) {
 }
 
 }  // namespace
+
+Sessions::Sessions(SessionsOptions options) : options_(std::move(options)) {
+  if (options_.heartbeat <= Duration::zero() || options_.lease < 3 * options_.heartbeat) {
+    throw Error(ErrorCode::usage, "a lease is shorter than three heartbeats",
+                "give a longer lease, or more frequent heartbeats");
+  }
+}
 
 void Sessions::receive(TimePoint now, PeerId peer, std::string_view user, std::string_view bytes,
                        SessionsOutput& out) {
@@ -37,7 +50,7 @@ void Sessions::receive(TimePoint now, PeerId peer, std::string_view user, std::s
   try {
     if (reading.frame->header.type == type_of_hello) {
       on_hello(now, peer, user, *reading.frame, out);
-    } else if (Session* session = find(peer)) {
+    } else if (Session* session = find(peer); session != nullptr && session->user == user) {
       on_frame(now, *session, *reading.frame, out);
     } else {
       ++counters_.stale;
@@ -46,10 +59,8 @@ void Sessions::receive(TimePoint now, PeerId peer, std::string_view user, std::s
   } catch (const Error& error) {
     ++counters_.malformed;
     const Refusal refusal{Refusal::Reason::malformed, error.what(), ""};
-    if (Session* session = find(peer)) {
-      out.events.emplace_back(
-          SessionEnded{session->id, SessionEnded::Reason::malformed, error.what()});
-      forget(*session, refusal, out);
+    if (Session* session = find(peer); session != nullptr && session->user == user) {
+      end_of(*session, SessionEnded::Reason::malformed, error.what(), refusal, out);
     } else {
       refuse(peer, refusal, out);
     }
@@ -71,34 +82,43 @@ void Sessions::on_frame(TimePoint now, Session& session, const Frame& frame, Ses
   std::optional<Message> message = read_message(frame.header.type, frame.body);
   if (!message) {
     ++counters_.unknown;
-  } else if (std::holds_alternative<Heartbeat>(*message)) {
-    // One for one: so the other side knows that this one lives, and idle ones cost nothing more.
-    frames = {session.channel.make_uncounted(static_cast<std::uint16_t>(Heartbeat::type),
-                                             to_frame(Heartbeat{}))};
-    pass_on(session, frames, out);
-    out.events.emplace_back(SessionMessage{session.id, std::move(*message)});
-  } else if (const auto* goodbye = std::get_if<Goodbye>(&*message)) {
-    out.events.emplace_back(
-        SessionEnded{session.id, SessionEnded::Reason::goodbye, goodbye->reason});
-    forget(session, std::nullopt, out);
-  } else {
-    out.events.emplace_back(SessionMessage{session.id, std::move(*message)});
+    return;
   }
+  if (!may_say(session.role, *message)) {
+    throw Error(ErrorCode::corrupt, "that is not for this side to say");
+  }
+  const auto answer = [&](const auto& uncounted) {
+    const auto type = static_cast<std::uint16_t>(uncounted.type);
+    frames = {session.channel.make_uncounted(type, to_frame(uncounted))};
+    pass_on(session, frames, out);
+  };
+  if (const auto* beat = std::get_if<Heartbeat>(&*message)) {
+    answer(Heartbeat{beat->number});
+  } else if (const auto* goodbye = std::get_if<Goodbye>(&*message)) {
+    answer(Goodbye{});
+    end_of(session, SessionEnded::Reason::goodbye, goodbye->reason, std::nullopt, out);
+    return;
+  }
+  out.events.emplace_back(SessionMessage{session.id, std::move(*message)});
 }
 
 void Sessions::on_hello(TimePoint now, PeerId peer, std::string_view user, const Frame& frame,
                         SessionsOutput& out) {
+  if (frame.body.size() > hello_bytes_max) throw Error(ErrorCode::corrupt, "a hello is too long");
   auto message = read_message(type_of_hello, frame.body);
   auto& hello = std::get<Hello>(message.value());
-  if (find(peer) != nullptr) {
-    ++counters_.repeated;  // a connection says hello once
-    return;
-  }
+  if (find(peer) != nullptr) throw Error(ErrorCode::corrupt, "a connection says hello once");
   if (hello.resume) {
     if (resume(now, peer, user, hello, out)) return;
     ++counters_.refused;
     refuse(peer, {Refusal::Reason::unknown, "there is no such session", ""}, out);
     return;
+  }
+  // Who has forgotten its session, or never heard that it began, has begun another one.
+  const auto old = instances_.find(hello.instance);
+  if (old != instances_.end() && find(old->second)->user == user) {
+    end_of(*find(old->second), SessionEnded::Reason::renewed, "its owner has begun another one",
+           std::nullopt, out);
   }
   if (const auto refusal = judge(hello, user)) {
     ++counters_.refused;
@@ -116,8 +136,27 @@ std::optional<Refusal> Sessions::judge(const Hello& hello, std::string_view user
                    fmt::format("this key may not be a {}", is_worker ? "worker" : "client"),
                    "muster keys authorize, on the coordinator"};
   }
-  if (is_worker != hello.room.has_value() || (is_worker && hello.room->slots == 0))
+  if (is_worker != hello.room.has_value())
     return Refusal{Reason::malformed, "workers, and only they, have slots", ""};
+  if (is_worker && (hello.room->slots == 0 || hello.room->slots > worker_slots_max ||
+                    hello.room->ahead > worker_slots_max)) {
+    return Refusal{
+        Reason::malformed,
+        fmt::format("a worker has 1 to {} slots, and at most as many ahead", worker_slots_max),
+        "give another --slots"};
+  }
+  if ((is_worker && hello.name.empty()) || hello.name.size() > name_bytes_max ||
+      !is_printable(hello.name)) {
+    return Refusal{Reason::malformed,
+                   fmt::format("a name is 1 to {} printable characters", name_bytes_max),
+                   "give another --name"};
+  }
+  for (const std::string* text : {&hello.host, &hello.version, &hello.data_address}) {
+    if (text->size() > text_bytes_max || !is_printable(*text))
+      return Refusal{Reason::malformed, "a text in a hello is too long, or not printable", ""};
+  }
+  if (instances_.contains(hello.instance))
+    return Refusal{Reason::malformed, "another key's process has this number", ""};
   if (is_worker && worker_names_.contains(hello.name)) {
     return Refusal{Reason::name_taken, fmt::format("a worker named '{}' is there", hello.name),
                    "give this one another --name, or wait until the other is given up"};
@@ -134,6 +173,11 @@ bool Sessions::resume(TimePoint now, PeerId peer, std::string_view user, const H
   Session* const session = find(SessionId{hello.resume->session});
   if (session == nullptr || session->instance != hello.instance || session->user != user)
     return false;
+  if (!options_.may_be(user, session->role)) {
+    end_of(*session, SessionEnded::Reason::revoked, "its key may not be this any more",
+           std::nullopt, out);
+    return false;
+  }
   std::vector<SharedFrame> frames;
   if (!session->channel.resume(now, hello.resume->received, frames)) return false;
   ++counters_.resumed;
@@ -158,6 +202,7 @@ void Sessions::begin(TimePoint now, PeerId peer, std::string_view user, Hello he
   Session& session = sessions_.emplace(id, std::move(made)).first->second;
   leases_.insert({now + options_.lease, id});
   if (session.role == Role::worker) worker_names_.emplace(session.name, id);
+  instances_.emplace(session.instance, id);
   attach(session, peer);
   welcome(session, std::nullopt, out);
   out.events.emplace_back(SessionBegun{id, std::move(hello)});
@@ -183,6 +228,12 @@ void Sessions::gone(PeerId peer) {
   session->peer.reset();
 }
 
+void Sessions::end_of(Session& session, SessionEnded::Reason reason, const std::string& text,
+                      const std::optional<Refusal>& refusal, SessionsOutput& out) {
+  out.events.emplace_back(SessionEnded{session.id, reason, text});
+  forget(session, refusal, out);
+}
+
 void Sessions::forget(Session& session, const std::optional<Refusal>& refusal,
                       SessionsOutput& out) {
   const SessionId id = session.id;
@@ -191,6 +242,7 @@ void Sessions::forget(Session& session, const std::optional<Refusal>& refusal,
     peers_.erase(*session.peer);
   }
   if (session.role == Role::worker) worker_names_.erase(session.name);
+  instances_.erase(session.instance);
   leases_.erase({session.heard + options_.lease, id});
   if (session.channel_deadline) deadlines_.erase({*session.channel_deadline, id});
   sessions_.erase(id);
@@ -212,10 +264,8 @@ void Sessions::expire(TimePoint now, SessionsOutput& out) {
   while (!leases_.empty() && leases_.begin()->at <= now) {
     Session& session = *find(leases_.begin()->session);
     ++counters_.expired;
-    out.events.emplace_back(SessionEnded{session.id, SessionEnded::Reason::expired,
-                                         "it was not heard of for the time of its lease"});
-    forget(session, Refusal{Refusal::Reason::expired, "you were not heard of for too long", ""},
-           out);
+    end_of(session, SessionEnded::Reason::expired, "it was not heard of for the time of its lease",
+           Refusal{Refusal::Reason::expired, "you were not heard of for too long", ""}, out);
   }
   while (!deadlines_.empty() && deadlines_.begin()->at <= now) {
     Session& session = *find(deadlines_.begin()->session);

@@ -19,18 +19,19 @@
 
 namespace muster::wire {
 
-/// A connection, as the side that is connected to names it; never used a second time.
+/// A connection, as the side that is connected to names it. Another may get the same number later.
 using PeerId = Id<struct PeerTag>;
 using SessionId = Id<struct SessionTag>;
 
 struct SessionsOptions {
   std::uint64_t epoch = 1;  ///< of this life of the coordinator; higher than all before
   Duration heartbeat = std::chrono::seconds(1);
-  Duration lease = std::chrono::seconds(10);  ///< a session not heard of for so long is over
+  /// A session that is not heard of for so long is over. At least three heartbeats.
+  Duration lease = std::chrono::seconds(10);
   std::size_t sessions_max = 10'000;
   ChannelOptions channel = {};
-  /// Whether the owner of a key may be this; called once for each hello. `user` is empty where
-  /// there are no keys.
+  /// Whether the owner of a key may be this; asked at each hello, also of who was in before. `user`
+  /// is empty where there are no keys.
   std::function<bool(std::string_view user, Role role)> may_be = [](auto, auto) { return true; };
 };
 
@@ -41,7 +42,13 @@ struct SessionBegun {
 };
 /// What was sent before did not arrive any more; what it had is over.
 struct SessionEnded {
-  enum class Reason : std::uint8_t { goodbye, expired, malformed };
+  enum class Reason : std::uint8_t {
+    goodbye,
+    expired,
+    malformed,
+    renewed,  ///< its owner has begun another one
+    revoked,  ///< its owner may not be what it was any more
+  };
 
   SessionId session;
   Reason reason = Reason::goodbye;
@@ -64,7 +71,8 @@ struct SessionsOutput {
 /// A pure state machine, not thread-safe. Its cost is O(log) in sessions for each frame.
 class Sessions {
  public:
-  explicit Sessions(SessionsOptions options) : options_(std::move(options)) {}
+  /// Throws Error(usage) of a lease below three heartbeats.
+  explicit Sessions(SessionsOptions options);
 
   /// `user`: the key that the connection has proven to own; empty without keys.
   void receive(TimePoint now, PeerId peer, std::string_view user, std::string_view bytes,
@@ -74,7 +82,8 @@ class Sessions {
   void expire(TimePoint now, SessionsOutput& out);
   std::optional<TimePoint> next_deadline() const;
 
-  /// Arrives, unless the session ends first. Ignored of one that has ended.
+  /// Arrives, unless the session ends first. Ignored of one that has ended. Throws Error(limit) of
+  /// what is too long for a message.
   template <class M>
   void send(TimePoint now, SessionId session, const M& message, SessionsOutput& out) {
     if (Session* known = find(session))
@@ -133,6 +142,8 @@ class Sessions {
   void welcome(const Session& session, std::optional<std::uint64_t> received,
                SessionsOutput& out) const;
   void attach(Session& session, PeerId peer);
+  void end_of(Session& session, SessionEnded::Reason reason, const std::string& text,
+              const std::optional<Refusal>& refusal, SessionsOutput& out);
   void forget(Session& session, const std::optional<Refusal>& refusal, SessionsOutput& out);
   void refuse(PeerId peer, const Refusal& refusal, SessionsOutput& out) const;
   void send_frame(TimePoint now, Session& session, std::uint16_t type, Bytes frame,
@@ -144,6 +155,7 @@ class Sessions {
   std::map<SessionId, Session> sessions_;
   std::map<PeerId, SessionId> peers_;
   std::map<std::string, SessionId, std::less<>> worker_names_;
+  std::map<std::uint64_t, SessionId> instances_;
   std::set<Due> leases_;
   std::set<Due> deadlines_;  ///< of channels
   std::uint64_t last_session_ = 0;

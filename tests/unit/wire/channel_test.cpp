@@ -113,6 +113,39 @@ TEST(Channel, repeats_at_once_what_is_missed) {
   EXPECT_EQ(a.channel.sent_again(), 3U);
 }
 
+TEST(Channel, everything_is_repeated_once_for_one_reason) {
+  Side a;
+  for (int i = 0; i < 100; ++i) a.send(std::to_string(i));
+  a.take();
+  Bytes bytes = start_frame();
+  finish_frame(bytes, {.type = Channel::missing, .epoch = epoch});
+  const auto missing = std::make_shared<const Bytes>(bytes);
+  for (int i = 0; i < 10; ++i) a.receive(missing);
+  EXPECT_EQ(a.take().size(), 100U);
+  a.now += 1s;
+  a.receive(missing);
+  EXPECT_EQ(a.take().size(), 100U) << "it may have been lost again";
+}
+
+TEST(Channel, answers_to_no_question_lead_to_nothing) {
+  Side a;
+  a.send("x");
+  a.take();
+  Bytes bytes = start_frame();
+  ByteWriter(bytes).fixed(std::uint64_t{1});
+  finish_frame(bytes, {.type = Channel::answer, .epoch = epoch});
+  a.receive(std::make_shared<const Bytes>(bytes));
+  EXPECT_TRUE(a.out.empty());
+}
+
+TEST(Channel, has_room_for_so_many_frames) {
+  Side a(ChannelOptions{.unacknowledged_frames_max = 2});
+  a.send("1");
+  EXPECT_TRUE(a.channel.has_room());
+  a.send("2");
+  EXPECT_FALSE(a.channel.has_room());
+}
+
 TEST(Channel, takes_what_is_repeated_once) {
   Side a;
   Side b;
@@ -223,12 +256,20 @@ TEST(Channel, a_body_that_is_too_long_leaves_no_gap) {
   EXPECT_EQ(b.got, std::vector<std::string>{"x"});
 }
 
-TEST(Channel, questions_that_make_no_sense_are_corrupt) {
-  Bytes bytes = with_body("short");
-  finish_frame(bytes, {.type = Channel::ask, .epoch = epoch});
-  Channel channel(epoch);
-  std::vector<SharedFrame> out;
-  EXPECT_THROW(channel.receive(TimePoint{}, *read_frame(bytes).frame, out), Error);
+TEST(Channel, own_messages_that_make_no_sense_are_corrupt) {
+  struct Odd {
+    std::uint16_t type;
+    const char* body;
+  };
+  for (const Odd& odd : {Odd{Channel::ask, "short"}, Odd{Channel::answer, "too long for it"},
+                         Odd{Channel::missing, "x"}, Odd{Channel::acknowledge, "x"},
+                         Odd{Channel::first_free_type - 1, ""}}) {
+    Bytes bytes = with_body(odd.body);
+    finish_frame(bytes, {.type = odd.type, .epoch = epoch});
+    Channel channel(epoch);
+    std::vector<SharedFrame> out;
+    EXPECT_THROW(channel.receive(TimePoint{}, *read_frame(bytes).frame, out), Error) << odd.type;
+  }
 }
 
 /// Frames on the way from one side to the other, some of which the line loses, repeats or lets

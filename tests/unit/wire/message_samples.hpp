@@ -23,7 +23,7 @@ inline std::vector<Message> messages() {
       Welcome{.session = 3, .received = 5, .heartbeat_ns = 1000, .lease_ns = 5000},
       Refusal{Refusal::Reason::ending, "it ends", "come later"},
       Goodbye{"done"},
-      Heartbeat{{{1, 2, 3}, {4, 5, 6}}},
+      Heartbeat{7, {{1, 2, 3}, {4, 5, 6}}},
       Calls{digest,
             {{1, {0, 4096}, "bytes", std::nullopt},
              {2, {1, 8192}, "", CallOptions{"named", -3, 1000, true, 2, 1}}}},
