@@ -109,6 +109,7 @@ void RateCore::let_out(Lock& lock, const std::shared_ptr<Lane>& lane, const Task
   while (!lane->waiting.empty() && lane->bucket.try_take(Clock::now())) {
     TaskPtr task = take_first(*lane);
     lock.unlock();
+    const OpenTasks::HandOver hand_over(open_);
     TaskPtr shared = TaskPtr::share(*task);
     try {
       inner_.execute(std::move(task));

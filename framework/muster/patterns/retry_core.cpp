@@ -178,6 +178,7 @@ void RetryCore::run_again(const SharedStateBase* work, std::uint64_t number) noe
     give_up(std::move(due));
     return;
   }
+  const OpenTasks::HandOver hand_over(open_);
   try {
     inner_.execute(TaskPtr::share(*due.task));
   } catch (...) {

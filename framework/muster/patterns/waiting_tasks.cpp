@@ -23,6 +23,16 @@ class OpenTasks::Counted final : public CallbackBase {
   std::shared_ptr<OpenTasks> open_;
 };
 
+OpenTasks::HandOver::HandOver(std::shared_ptr<OpenTasks> open) : open_(std::move(open)) {
+  const std::lock_guard lock(open_->mutex_);
+  ++open_->count_;
+}
+
+OpenTasks::HandOver::~HandOver() {
+  const std::lock_guard lock(open_->mutex_);
+  if (--open_->count_ == 0) open_->changed_.notify_all();
+}
+
 void OpenTasks::add(const std::shared_ptr<OpenTasks>& open, TaskBase& task) {
   task.state().add_callback(std::make_unique<Counted>(open));
 }

@@ -18,6 +18,20 @@ class OpenTasks {
   /// Counts `task` until it is done, or destroyed without ever having been run.
   static void add(const std::shared_ptr<OpenTasks>& open, TaskBase& task);
 
+  /// While it lives, a task is being handed on: await_none() waits for that, too, since the
+  /// executor that it goes to may be gone afterwards, and the task itself may end before the
+  /// hand-over does.
+  class HandOver {
+   public:
+    explicit HandOver(std::shared_ptr<OpenTasks> open);
+    HandOver(const HandOver&) = delete;
+    HandOver& operator=(const HandOver&) = delete;
+    ~HandOver();
+
+   private:
+    std::shared_ptr<OpenTasks> open_;
+  };
+
   /// False if there still are any when the time is over. A pool's thread that waits here is
   /// replaced meanwhile. In a forked child true at once: nobody ends them there.
   bool await_none(std::optional<Duration> timeout);
