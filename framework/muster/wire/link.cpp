@@ -91,11 +91,11 @@ void Link::on_frame(TimePoint now, const Frame& frame, LinkOutput& out) {
   } else if (const auto* refusal = std::get_if<Refusal>(&*message)) {
     on(now, *refusal, out);
   } else if (state_ != State::greeting && is_of_session) {
-    on_message(now, std::move(*message), out);
+    on_message(std::move(*message), out);
   }
 }
 
-void Link::on_message(TimePoint /*now*/, Message&& message, LinkOutput& out) {
+void Link::on_message(Message&& message, LinkOutput& out) {
   if (!coordinator_may_say(message)) {
     throw Error(ErrorCode::corrupt, "the coordinator said what only others say");
   }

@@ -103,7 +103,7 @@ class Link {
   void forget_session();
   void finish_closing(LinkOutput& out);
   void on_frame(TimePoint now, const Frame& frame, LinkOutput& out);
-  void on_message(TimePoint now, Message&& message, LinkOutput& out);
+  void on_message(Message&& message, LinkOutput& out);
   void on(TimePoint now, const FrameHeader& header, const Welcome& welcome, LinkOutput& out);
   void on(TimePoint now, const Refusal& refusal, LinkOutput& out);
 
