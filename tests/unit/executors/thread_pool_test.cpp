@@ -2,6 +2,7 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <latch>
 #include <memory>
 #include <set>
@@ -38,6 +39,33 @@ TEST(ThreadPool, MovesWhatCannotBeCopied) {  // 2
       },
       std::move(given));
   EXPECT_EQ(*std::move(future).result(), 8);
+}
+
+TEST(ThreadPool, OneThreadRunsThemInOrderWhileMoreCome) {
+  constexpr int count = 5000;
+  ThreadPoolExecutor pool({.max_workers = 1});
+  std::vector<int> seen;  // by the one thread
+  Gate gate;
+  pool.submit([&gate] { gate.pass(); });
+  const auto add = [&](int i) { pool.submit([&seen, i] { seen.push_back(i); }); };
+  // Fetched together, in the middle of which the thread looks whether others wait, too.
+  for (int i = 0; i < count / 2; ++i) add(i);
+  gate.open();
+  for (int i = count / 2; i < count; ++i) add(i);
+  pool.shutdown();
+  ASSERT_EQ(seen.size(), static_cast<std::size_t>(count));
+  for (int i = 0; i < count; ++i) ASSERT_EQ(seen[static_cast<std::size_t>(i)], i);
+}
+
+TEST(ThreadPool, TasksThatSubmitTasksForEverStarveNobody) {
+  ThreadPoolExecutor pool({.max_workers = 1});
+  std::atomic<bool> is_over{false};
+  std::function<void()> again = [&] {
+    if (!is_over) pool.submit(again);
+  };
+  pool.submit(again);
+  EXPECT_TRUE(pool.submit([] {}).wait(60s));
+  is_over = true;
 }
 
 TEST(ThreadPool, TakesAnEndlessInputLazily) {  // 15, 17, 10

@@ -21,8 +21,9 @@ void barrier_everywhere() noexcept {
   ::syscall(SYS_membarrier, command, 0, 0);
 }
 
-// How often a thread looks at the shared queue though its own deque is not empty, so that tasks
-// which submit tasks for ever do not starve others.
+// How often a thread looks at the shared queue or the old end of its own deque, in turn, though its
+// tasks have submitted some, so that tasks which submit tasks for ever do not starve others. What
+// is there from the shared queue, and nothing else, comes before what is still in it.
 constexpr std::uint32_t fair_interval = 61;
 constexpr std::size_t batch_max = 32;
 
@@ -77,8 +78,11 @@ bool ThreadPoolCore::run_initializer() {
 }
 
 TaskPtr ThreadPoolCore::find_work(ThreadWorker& self) {
-  if (++self.found % fair_interval == 0) {
-    if (TaskPtr task = take_shared(self)) return task;
+  self.batch_end = std::min(self.batch_end, self.deque.end());
+  if (++self.found % fair_interval == 0 && self.deque.end() > self.batch_end) {
+    const bool shared_first = self.found / fair_interval % 2 == 0;
+    if (TaskPtr task = shared_first ? take_shared(self) : TaskPtr()) return task;
+    if (TaskPtr task{self.deque.steal()}) return task;
   }
   if (TaskPtr task{self.deque.pop()}) {
     // This thread counted as free while callbacks of its last task put more here than it now takes.
@@ -117,6 +121,7 @@ TaskPtr ThreadPoolCore::take_shared(ThreadWorker& self) {
     // The deque gives back last what was pushed first. With the lock: what has left the queue is to
     // be seen here, by a thread that is about to sleep, and by shutdown().
     for (std::size_t i = taken; i > 1; --i) self.deque.push(batch[i - 1]);
+    self.batch_end = self.deque.end();
     if (room_waiters_ != 0) room_.notify_all();
   }
   if (taken == 0) return {};

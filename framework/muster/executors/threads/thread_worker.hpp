@@ -51,7 +51,8 @@ class ThreadWorker final : public WaitHelper {
   AdaptiveSpin spin;
   Random random;
   std::uint32_t found = 0;
-  std::thread thread;  // with the pool's lock
+  std::int64_t batch_end = 0;  ///< up to here the deque has what came from the shared queue
+  std::thread thread;          // with the pool's lock
 
  private:
   void leave_graph() noexcept;

@@ -77,6 +77,9 @@ class WorkDeque {
     return item;
   }
 
+  /// By the owner: one more than where the last one lies. Grows with push(), falls with pop().
+  std::int64_t end() const noexcept { return bottom_.load(std::memory_order_relaxed); }
+
   /// By anybody; may be outdated at once.
   bool empty() const noexcept {
     return bottom_.load(std::memory_order_seq_cst) <= top_.load(std::memory_order_seq_cst);
