@@ -1,9 +1,7 @@
 #pragma once
 
-#include <cstddef>
 #include <cstring>
 #include <functional>
-#include <new>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -13,20 +11,13 @@
 #include <muster/base/bytes.hpp>
 #include <muster/base/error.hpp>
 #include <muster/codec/message.hpp>
+#include <muster/executors/function_codec.hpp>
 #include <muster/executors/remote_call.hpp>
 
 namespace muster::detail {
 
 template <class T>
 inline constexpr bool is_text_pointer = std::is_same_v<T, const char*> || std::is_same_v<T, char*>;
-
-/// Functions are sent as they lie in memory: their code is in every fork of the program at the same
-/// address, and a closure is no more than its captures. Closures cannot be assigned to, and GCC 12
-/// forgets at times that they are trivially copyable all the same, so that this asks for less.
-template <class F>
-inline constexpr bool is_sendable_function =
-    std::is_trivially_copy_constructible_v<F>&& std::is_trivially_destructible_v<F> &&
-    (!std::is_pointer_v<F> || std::is_function_v<std::remove_pointer_t<F>>);
 
 /// A function of muster's own that is called another way in a task process: F::call_remotely().
 template <class F>
@@ -171,25 +162,5 @@ template <>
 struct ResultCodec<void> {
   static constexpr bool is_sendable = true;
 };
-
-/// Appends what a function holds, nothing for plain code.
-template <class F>
-void encode_function(EncodedCall& out, const F& function) {
-  if constexpr (!std::is_empty_v<F>) {
-    out.bytes().append(reinterpret_cast<const char*>(std::addressof(function)), sizeof(F));
-  }
-}
-
-template <class F>
-F decode_function(ByteReader& in) {
-  alignas(F) std::byte raw[sizeof(F)] = {};
-  if constexpr (!std::is_empty_v<F>) {
-    const std::string_view sent = in.take(sizeof(F));
-    std::memcpy(raw, sent.data(), sizeof(F));
-  }
-  const F function = *std::launder(reinterpret_cast<const F*>(raw));
-  if constexpr (std::is_pointer_v<F>) require_code(reinterpret_cast<const void*>(function));
-  return function;
-}
 
 }  // namespace muster::detail

@@ -62,7 +62,7 @@ class RemoteInvocation {
     if constexpr (is_sendable) {
       std::apply(
           [&](const F& function, const A&... arguments) {
-            encode_function(out, function);
+            FunctionCodec<F>::encode(out.bytes(), function);
             (ArgumentCodec<A>::encode(out, arguments), ...);
           },
           call);
@@ -72,7 +72,7 @@ class RemoteInvocation {
  private:
   static void run(TaskContext& context, std::string_view call, ResultSink& sink) {
     ByteReader in(call, "a task's call");
-    F function = decode_function<F>(in);
+    F function = FunctionCodec<F>::decode(in);
     std::tuple<typename ArgumentCodec<A>::Decoded...> arguments{
         typename ArgumentCodec<A>::Decoded(in)...};  // braces: left to right
     in.finish();

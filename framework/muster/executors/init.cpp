@@ -16,6 +16,7 @@
 #include <muster/base/forks.hpp>
 #include <muster/executors/init.hpp>
 #include <muster/executors/processes/spawn_protocol.hpp>
+#include <muster/executors/processes/task_host.hpp>
 #include <muster/executors/processes/task_process.hpp>
 #include <muster/executors/processes/zygote.hpp>
 #include <muster/executors/processes/zygote_link.hpp>
@@ -23,21 +24,19 @@
 namespace muster {
 namespace {
 
-struct ZygoteLink {
+struct ZygoteHandle {
   std::mutex mutex;
   pid_t pid = 0;
   pid_t owner = 0;  // who forked it: not a fork that runs no handlers and so inherits this
   UniqueFd control;
 };
 
-constinit PerProcess<ZygoteLink> zygote_links;
-
-ZygoteLink& zygote_link() { return zygote_links.get(); }
+constinit PerProcess<ZygoteHandle> zygotes;
 
 /// Whether the zygote still lives when the time is over.
-bool is_alive(const ZygoteLink& link, int timeout_ms) {
-  if (!link.control || link.owner != ::getpid()) return false;
-  pollfd polled{link.control.get(), 0, 0};
+bool is_alive(const ZygoteHandle& zygote, int timeout_ms) {
+  if (!zygote.control || zygote.owner != ::getpid()) return false;
+  pollfd polled{zygote.control.get(), 0, 0};
   int events = -1;
   do {
     events = ::poll(&polled, 1, timeout_ms);
@@ -45,14 +44,14 @@ bool is_alive(const ZygoteLink& link, int timeout_ms) {
   return events == 0;  // the zygote never writes here: any event is its end
 }
 
-void bury(ZygoteLink& link) {
-  link.control.reset();
+void bury(ZygoteHandle& zygote) {
+  zygote.control.reset();
   // It is ending: the wait is as short as the kernel needs. ECHILD: somebody else reaped it.
-  if (link.pid != 0 && link.owner == ::getpid()) {
-    while (::waitpid(link.pid, nullptr, 0) < 0 && errno == EINTR) {
+  if (zygote.pid != 0 && zygote.owner == ::getpid()) {
+    while (::waitpid(zygote.pid, nullptr, 0) < 0 && errno == EINTR) {
     }
   }
-  link.pid = 0;
+  zygote.pid = 0;
 }
 
 // At the program's end, after the last static object is destroyed: a pool may be one, and have work
@@ -60,12 +59,12 @@ void bury(ZygoteLink& link) {
 // there may be nobody else who does. The thread of a pool that was never ended still runs, and may
 // hold the lock: for a second at most.
 [[gnu::destructor]] void end_zygote() {
-  ZygoteLink* const link = zygote_links.find();
-  if (link == nullptr || link->owner != ::getpid()) return;
-  const std::lock_guard lock(link->mutex);
-  if (link->pid == 0) return;
-  ::kill(link->pid, SIGKILL);
-  bury(*link);
+  ZygoteHandle* const zygote = zygotes.find();
+  if (zygote == nullptr || zygote->owner != ::getpid()) return;
+  const std::lock_guard lock(zygote->mutex);
+  if (zygote->pid == 0) return;
+  ::kill(zygote->pid, SIGKILL);
+  bury(*zygote);
 }
 
 std::size_t count_threads() {
@@ -73,7 +72,7 @@ std::size_t count_threads() {
   return static_cast<std::size_t>(std::distance(begin(tasks), end(tasks)));
 }
 
-void fork_zygote(ZygoteLink& link) {
+void fork_zygote(ZygoteHandle& zygote) {
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
     throw system_error(errno, "cannot make the zygote's socket");
@@ -89,9 +88,9 @@ void fork_zygote(ZygoteLink& link) {
     detail::zygote_main(std::move(theirs), parent);
   }
   ::setpgid(pid, pid);  // by both, so that neither has to wait for the other
-  link.pid = pid;
-  link.owner = parent;
-  link.control = std::move(ours);
+  zygote.pid = pid;
+  zygote.owner = parent;
+  zygote.control = std::move(ours);
 }
 
 }  // namespace
@@ -100,9 +99,11 @@ void init() {
   if (in_task_process()) {
     throw Error(ErrorCode::usage, "a task process cannot have task processes of its own");
   }
-  ZygoteLink& link = zygote_link();
-  const std::lock_guard lock(link.mutex);
-  if (is_alive(link, 0)) return;
+  UniqueFd host = detail::take_host_socket();
+  if (host && count_threads() == 1) detail::serve_as_task_host(std::move(host));
+  ZygoteHandle& zygote = zygotes.get();
+  const std::lock_guard lock(zygote.mutex);
+  if (is_alive(zygote, 0)) return;
   const std::size_t threads = count_threads();
   if (threads != 1) {
     throw Error(ErrorCode::usage,
@@ -110,17 +111,44 @@ void init() {
                     " threads already; a process with threads cannot be forked safely",
                 "call muster::init() at the top of main, before anything starts a thread");
   }
-  bury(link);
-  fork_zygote(link);
+  bury(zygote);
+  fork_zygote(zygote);
 }
 
 bool in_task_process() noexcept { return detail::is_task_process(); }
 
-namespace detail {
+bool is_initialized() noexcept {
+  ZygoteHandle* const zygote = zygotes.find();
+  if (zygote == nullptr) return false;
+  const std::lock_guard lock(zygote->mutex);
+  return zygote->owner == ::getpid();
+}
 
-UniqueFd connect_to_zygote() {
-  ZygoteLink& link = zygote_link();
-  const std::lock_guard lock(link.mutex);
+namespace detail {
+namespace {
+
+class OwnZygote final : public ZygoteLink {
+ public:
+  UniqueFd connect() override {
+    ZygoteHandle& zygote = zygotes.get();
+    const std::lock_guard lock(zygote.mutex);
+    return connect_over(zygote.control.get());
+  }
+
+  void bury() override {
+    ZygoteHandle& zygote = zygotes.get();
+    const std::lock_guard lock(zygote.mutex);
+    // The kernel closes the sockets of a dying process in no order, and the pool saw another one.
+    constexpr int sockets_close_within_ms = 1000;
+    if (!is_alive(zygote, sockets_close_within_ms)) muster::bury(zygote);
+  }
+};
+
+}  // namespace
+
+std::shared_ptr<ZygoteLink> own_zygote() { return std::make_shared<OwnZygote>(); }
+
+UniqueFd connect_over(int control) {
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) {
     throw system_error(errno, "cannot make a socket to the zygote");
@@ -130,19 +158,10 @@ UniqueFd connect_to_zygote() {
   const int sent_fd = theirs.get();
   SpawnMessage request;
   request.kind = SpawnKind::connect;
-  if (!link.control ||
-      send_message(link.control.get(), request, &sent_fd, 1) != SendOutcome::sent) {
+  if (control < 0 || send_message(control, request, &sent_fd, 1) != SendOutcome::sent) {
     throw Error(ErrorCode::broken, "the zygote process, which makes task processes, is gone");
   }
   return ours;
-}
-
-void bury_zygote() {
-  ZygoteLink& link = zygote_link();
-  const std::lock_guard lock(link.mutex);
-  // The kernel closes the sockets of a dying process in no order, and the pool saw another one.
-  constexpr int sockets_close_within_ms = 1000;
-  if (!is_alive(link, sockets_close_within_ms)) bury(link);
 }
 
 }  // namespace detail

@@ -14,10 +14,15 @@ namespace muster {
 ///   there in task processes. So pools are made in main and later, wherever they are kept.
 /// - It must be called by the main thread, and that thread must not end before the program: the
 ///   kernel kills the zygote, and with it all task processes, when the thread that forked it ends.
+/// A worker of a cluster starts the program, too, to run its tasks: then this never returns. So
+/// nothing should be done before it that is not wanted there.
 /// Calling it again does nothing while the zygote lives, and makes a new one if that has died.
 /// Throws Error(usage) in a task process. Not to be called by two threads at once (the rules above
 /// exclude it).
 void init();
+
+/// Whether this process has called it.
+bool is_initialized() noexcept;
 
 /// True in a task process: no pool can be made there.
 bool in_task_process() noexcept;

@@ -103,6 +103,14 @@ struct CallForEach {
 template <class F, class Values, class R>
 inline constexpr bool has_remote_call<CallForEach<F, Values, R>> = true;
 
+template <class F, class Values, class R>
+struct FunctionCodec<CallForEach<F, Values, R>> {
+  static void encode(Bytes& out, const CallForEach<F, Values, R>& each) {
+    FunctionCodec<F>::encode(out, each.function);
+  }
+  static CallForEach<F, Values, R> decode(ByteReader& in) { return {FunctionCodec<F>::decode(in)}; }
+};
+
 /// Results and errors travel side by side.
 template <class R>
 struct ResultCodec<MapChunk<R>> {

@@ -11,7 +11,7 @@ namespace muster {
 
 ProcessPoolExecutor::ProcessPoolExecutor(ProcessPoolOptions options) {
   init();
-  core_ = std::make_shared<detail::PoolCore>(std::move(options));
+  core_ = std::make_shared<detail::PoolCore>(std::move(options), detail::own_zygote());
   core_->start();
 }
 

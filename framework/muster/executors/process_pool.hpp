@@ -45,9 +45,7 @@ class ProcessInitializer {
         detail::is_sendable_function<F>,
         "an initializer runs in other processes: give a plain function, or a lambda whose "
         "captures are plain bytes (numbers, enums, structs of them)");
-    detail::EncodedCall call;
-    detail::encode_function(call, initializer);
-    call_ = std::move(call.bytes());
+    detail::FunctionCodec<F>::encode(call_, initializer);
   }
 
   /// What runs in the process, for the pool; null if empty.

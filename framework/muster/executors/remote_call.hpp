@@ -58,10 +58,6 @@ class ResultSink {
 /// function throws.
 using RemoteFunction = void (*)(TaskContext& context, std::string_view call, ResultSink& result);
 
-/// Throws Error(usage) unless there is code of this program or of one of its libraries at the
-/// address: its library may have been loaded after this process was forked.
-void require_code(const void* address);
-
 /// How calls of one type travel; one constant for each type.
 struct RemoteCall {
   RemoteFunction function = nullptr;  ///< null if such calls cannot be sent

@@ -115,6 +115,8 @@ class TaskBase {
   virtual void invoke() noexcept = 0;
   /// Instead of invoke(): the outcome is this error.
   virtual void refuse(std::exception_ptr error) noexcept = 0;
+  /// The same of what another process said of an error (error_codec.hpp).
+  virtual void refuse_described(Bytes&& description) noexcept;
 
   /// How the call travels to another process.
   virtual const RemoteCall& remote() const noexcept = 0;

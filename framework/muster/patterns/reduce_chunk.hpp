@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <muster/base/clock.hpp>
+#include <muster/executors/function_codec.hpp>
 #include <muster/executors/map_results.hpp>
 #include <muster/patterns/input_source.hpp>
 
@@ -52,6 +53,19 @@ struct ReduceChunk {
     }
     const std::int64_t elapsed_ns = Duration(Clock::now() - start).count();
     return {std::move(value), elapsed_ns};
+  }
+};
+
+template <class Map, class Reduce, class Value, class Input>
+struct FunctionCodec<ReduceChunk<Map, Reduce, Value, Input>> {
+  using Chunk = ReduceChunk<Map, Reduce, Value, Input>;
+
+  static void encode(Bytes& out, const Chunk& chunk) {
+    FunctionCodec<Map>::encode(out, chunk.map);
+    FunctionCodec<Reduce>::encode(out, chunk.reduce);
+  }
+  static Chunk decode(ByteReader& in) {
+    return {FunctionCodec<Map>::decode(in), FunctionCodec<Reduce>::decode(in)};  // left to right
   }
 };
 

@@ -6,6 +6,7 @@
 
 #include <muster/base/bytes.hpp>
 #include <muster/base/clock.hpp>
+#include <muster/executors/function_codec.hpp>
 #include <muster/executors/processes/ring.hpp>
 
 namespace muster::detail {
@@ -33,8 +34,8 @@ struct FrameHeader {
 };
 static_assert(sizeof(FrameHeader) == 32);
 
-/// What a call may be larger than its arguments: the address of a plain function.
-inline constexpr std::size_t call_prefix_bytes = sizeof(void*);
+/// What a call may be larger than its arguments: by what is called.
+inline constexpr std::size_t call_prefix_bytes = 2 * function_bytes_extra;
 
 inline std::string_view as_bytes(const FrameHeader& header) {
   return {reinterpret_cast<const char*>(&header), sizeof(header)};

@@ -13,8 +13,8 @@
 #include <muster/base/error.hpp>
 #include <muster/base/memory.hpp>
 #include <muster/base/units.hpp>
+#include <muster/executors/encode_call.hpp>
 #include <muster/executors/processes/pool_core.hpp>
-#include <muster/executors/processes/zygote_link.hpp>
 #include <muster/executors/timer.hpp>
 
 namespace muster::detail {
@@ -79,82 +79,19 @@ UniqueFd make_eventfd() {
   return made;
 }
 
-/// Whose a task with a deadline is while its arguments are read: the timer, which would destroy
-/// them, has to leave it alone.
-class Encoding final : public TaskHome,
-                       public WorkControl,
-                       public std::enable_shared_from_this<Encoding> {
- public:
-  std::shared_ptr<WorkControl> control() noexcept override { return shared_from_this(); }
-  bool cancel(SharedStateBase& work) override {
-    DoneCallbacks callbacks;
-    {
-      const std::lock_guard lock(mutex_);
-      if (is_over_) return false;
-      callbacks = work.set_cancelled();
-    }
-    callbacks.run();
-    return true;
-  }
-  bool started(SharedStateBase& /*work*/) override { return false; }
-  void end() {
-    const std::lock_guard lock(mutex_);
-    is_over_ = true;
-  }
-
- private:
-  std::mutex mutex_;
-  bool is_over_ = false;
-};
-
-void encode_call(TaskBase& task, std::uint64_t bytes_max) {
-  EncodedCall& call = task.extras().call.emplace();
-  task.encode(call);
-  if (call.size() <= bytes_max + call_prefix_bytes) return;
-  throw Error(ErrorCode::limit, "the call has " + format_bytes(call.size()) +
-                                    ", more than the limit of " + format_bytes(bytes_max));
-}
-
-void encode_call_with_deadline(TaskBase& task, std::uint64_t bytes_max) {
-  const auto encoding = std::make_shared<Encoding>();
-  if (!task.move_to(encoding.get())) return;
-  const auto take_back = [&] {
-    encoding->end();
-    task.move_to(nullptr);
-  };
-  try {
-    encode_call(task, bytes_max);
-  } catch (...) {
-    take_back();
-    throw;
-  }
-  take_back();
-  expire_if_due(task);
-}
-
-/// The call as it is sent, unless that is quickly made again. Throws what the codec of an argument
-/// throws, and Error(limit). The task may have ended then: by a deadline, or cancelled.
+/// The call as it is sent, unless that is quickly made again. Throws what encode_call() throws.
 void prepare_call(TaskBase& task, std::uint64_t bytes_max) {
   if (task.remote().is_flat && bytes_max >= EncodedCall::borrowed_bytes_min) return;
-  if (has_deadline(task)) {
-    encode_call_with_deadline(task, bytes_max);
-  } else {
-    encode_call(task, bytes_max);
-  }
-}
-
-void end_with_current_exception(TaskPtr task) {
-  if (!task->start()) return;
-  task->refuse(std::current_exception());
-  finish(std::move(task)).run();
+  encode_call(task, bytes_max, task.extras().call.emplace());
 }
 
 }  // namespace
 
-PoolCore::PoolCore(ProcessPoolOptions options)
+PoolCore::PoolCore(ProcessPoolOptions options, std::shared_ptr<ZygoteLink> zygote)
     : options_(checked(std::move(options))),
       spin_pays_(usable_cpus() > 1),
-      zygote_(connect_to_zygote()),
+      link_(std::move(zygote)),
+      zygote_(link_->connect()),
       wake_(make_eventfd()),
       lead_(make_eventfd()),
       events_(make_epoll(wake_.get(), zygote_.get())),
@@ -203,14 +140,7 @@ void PoolCore::refuse_if_forked() const {
 
 void PoolCore::execute(TaskPtr task) {
   refuse_if_forked();
-  const RemoteCall& remote = task->remote();
-  if (remote.function == nullptr) {
-    throw Error(
-        ErrorCode::usage,
-        std::string("the task cannot be sent to another process: ") + remote.refusal,
-        "give a plain function, a lambda without captures or with plain ones, and arguments "
-        "and results that can be encoded: see docs/sending.md");
-  }
+  require_sendable(*task);
   try {
     prepare_call(*task, options_.message_bytes_max);
   } catch (...) {

@@ -18,6 +18,7 @@
 #include <muster/executors/process_pool.hpp>
 #include <muster/executors/processes/child_handle.hpp>
 #include <muster/executors/processes/wakeup.hpp>
+#include <muster/executors/processes/zygote_link.hpp>
 #include <muster/executors/task.hpp>
 #include <muster/executors/task_queue.hpp>
 
@@ -52,7 +53,7 @@ class PoolCore final : public TaskHome,
                        public WorkControl,
                        public std::enable_shared_from_this<PoolCore> {
  public:
-  explicit PoolCore(ProcessPoolOptions options);
+  PoolCore(ProcessPoolOptions options, std::shared_ptr<ZygoteLink> zygote);
   ~PoolCore() override;
   PoolCore(const PoolCore&) = delete;
   PoolCore& operator=(const PoolCore&) = delete;
@@ -173,7 +174,8 @@ class PoolCore final : public TaskHome,
   ProcessPoolOptions options_;
   bool spin_pays_;
   const HomeProcess home_process_;
-  UniqueFd zygote_;
+  const std::shared_ptr<ZygoteLink> link_;
+  UniqueFd zygote_;  ///< the connection
   UniqueFd wake_;
   UniqueFd lead_;
   UniqueFd events_;

@@ -11,7 +11,6 @@
 #include <muster/base/assert.hpp>
 #include <muster/base/error.hpp>
 #include <muster/executors/processes/pool_core.hpp>
-#include <muster/executors/processes/zygote_link.hpp>
 #include <muster/futures/errors.hpp>
 
 namespace muster::detail {
@@ -79,7 +78,7 @@ bool PoolCore::cycle() {
   deliver(batch_, true);
   for (DoneCallbacks& each : callbacks) each.run();
   if (progressed) wake_leader();
-  if (std::exchange(zygote_to_bury_, false)) bury_zygote();
+  if (std::exchange(zygote_to_bury_, false)) link_->bury();
   {
     const Lock lock(mutex_);
     ended = closing_ && tasks_.load(std::memory_order_acquire) == 0 && children_.empty() &&

@@ -8,7 +8,6 @@
 #include <muster/base/assert.hpp>
 #include <muster/base/error.hpp>
 #include <muster/base/units.hpp>
-#include <muster/executors/error_codec.hpp>
 #include <muster/executors/processes/pool_core.hpp>
 
 namespace muster::detail {
@@ -74,11 +73,10 @@ void PoolCore::apply_replies(ChildHandle& child, Batch& batch) {
 /// Tells outcomes: with no lock held, as it runs code of the user.
 void PoolCore::deliver(Batch& batch, bool run_callbacks) {
   for (Completion& each : batch.completions) {
-    if (each.error == nullptr && each.kind == FrameKind::error) {
-      each.error = decode_exception(each.payload);
-    }
     if (each.error != nullptr) {
       each.task->refuse(std::move(each.error));
+    } else if (each.kind == FrameKind::error) {
+      each.task->refuse_described(std::move(each.payload));
     } else {
       each.task->accept(std::move(each.payload));
     }

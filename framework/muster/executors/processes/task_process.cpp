@@ -10,6 +10,7 @@
 
 #include <muster/base/error.hpp>
 #include <muster/base/units.hpp>
+#include <muster/executors/code_address.hpp>
 #include <muster/executors/error_codec.hpp>
 #include <muster/executors/processes/process_setup.hpp>
 #include <muster/executors/processes/task_process.hpp>
