@@ -19,35 +19,24 @@ struct CallOptions {
   std::int32_t priority = 0;
   std::optional<std::int64_t> run_ns = std::nullopt;  ///< how long it may run
   bool alone = false;                                 ///< in a fresh process of its own
-  std::uint32_t retries_worker_lost = 0;
-  std::uint32_t retries_out_of_memory = 0;
+  std::uint32_t process_retries = 0;                  ///< after its process died while it ran
+  std::uint32_t memory_retries = 0;                   ///< after it was killed for want of memory
+  std::uint32_t worker_retries = 3;                   ///< after its worker was lost while it ran
 
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(name, priority, run_ns, alone, retries_worker_lost, retries_out_of_memory);
-  }
-};
-
-/// Code within a program: at the offset from where the module's first byte is loaded.
-struct CodeAddress {
-  std::uint32_t module = 0;  ///< in the order of the program's list; 0: the program itself
-  std::uint64_t offset = 0;
-
-  template <class Archive>
-  void serialize(Archive& archive) {
-    archive(module, offset);
+    archive(name, priority, run_ns, alone, process_retries, memory_retries, worker_retries);
   }
 };
 
 struct Call {
   std::uint64_t number = 0;
-  CodeAddress function;  ///< that decodes the bytes and runs what they call
-  std::string bytes;
+  std::string bytes;  ///< what is called, and with what: the program's own affair
   std::optional<CallOptions> options = std::nullopt;
 
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(number, function, bytes, options);
+    archive(number, bytes, options);
   }
 };
 
@@ -66,13 +55,15 @@ struct Calls {
 
 enum class EndKind : std::uint8_t {
   value,          ///< bytes: the result
-  error,          ///< bytes: what was thrown
-  crashed,        ///< its process died by its own doing; bytes: the error that says so
-  killed,         ///< by somebody else
-  out_of_memory,  ///< for want of memory
+  error,          ///< bytes: what was thrown, as encode_error_of() says it
+  crashed,        ///< its process died by its own doing; bytes: how
+  killed,         ///< by somebody else; bytes: how
+  out_of_memory,  ///< for want of memory; bytes: how
+  overdue,        ///< it ran for longer than it may; bytes: a text
+  worker_lost,    ///< its worker was not heard of any more; bytes: a text
   cancelled,      ///< as was asked
   returned,       ///< it never ran; another may run it
-  refused,        ///< it cannot be run here at all; bytes: the error that says why
+  refused,        ///< it cannot be run at all; bytes: a text
 };
 
 /// What came of a call.
@@ -100,18 +91,30 @@ struct Ends {
   }
 };
 
+/// These have been entered and have not ended yet. Said of those that take their time.
+struct Starts {
+  static constexpr MessageType type = MessageType::starts;
+
+  std::vector<std::uint64_t> numbers;
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(numbers);
+  }
+};
+
 /// These are not wanted any more. Each is still answered by its end.
 struct Withdrawals {
   static constexpr MessageType type = MessageType::withdrawals;
 
   enum class How : std::uint8_t {
-    if_not_started,  ///< give it back if it has not been entered; otherwise it goes on
-    cancel,          ///< as Future::cancel()
-    stop,            ///< as Future::stop()
+    recall,  ///< give it back if it has not been entered; otherwise it goes on
+    ask,     ///< the same, and if it runs its std::stop_token is triggered
+    stop,    ///< its process is killed if it runs
   };
   struct Withdrawal {
     std::uint64_t number = 0;
-    How how = How::cancel;
+    How how = How::stop;
 
     template <class Archive>
     void serialize(Archive& archive) {
@@ -157,6 +160,19 @@ struct WorkerState {
   void serialize(Archive& archive) {
     serialize_enum(archive, kind, Kind::draining);
     archive(reason);
+  }
+};
+
+/// To a client, when it begins and when it changes: what there is to run its calls.
+struct ClusterSize {
+  static constexpr MessageType type = MessageType::cluster_size;
+
+  std::uint32_t workers = 0;
+  std::uint32_t slots = 0;
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(workers, slots);
   }
 };
 

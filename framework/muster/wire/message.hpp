@@ -14,8 +14,9 @@
 namespace muster::wire {
 
 /// Every message there is.
-using Message = std::variant<Hello, Welcome, Refusal, Goodbye, Heartbeat, Calls, Ends, Withdrawals,
-                             Drain, WorkerState, CodeWanted, CodePiece, CodeMissing>;
+using Message =
+    std::variant<Hello, Welcome, Refusal, Goodbye, Heartbeat, Calls, Ends, Withdrawals, Drain,
+                 WorkerState, Starts, ClusterSize, CodeWanted, CodePiece, CodeMissing>;
 
 /// A frame with the message as its body, to be finished by whoever sends it.
 template <class M>

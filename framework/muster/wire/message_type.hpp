@@ -21,6 +21,8 @@ enum class MessageType : std::uint16_t {
   withdrawals = 34,
   drain = 35,
   worker_state = 36,
+  starts = 37,
+  cluster_size = 38,
   // code.hpp
   code_wanted = 48,
   code_piece = 49,

@@ -87,7 +87,7 @@ class Network {
     if (end.role == Role::worker) {
       end.link.send(now, WorkerState{WorkerState::Kind::open, text}, out);
     } else {
-      end.link.send(now, Calls{{}, {{1, {}, text}}}, out);
+      end.link.send(now, Calls{{}, {{1, text, {}}}}, out);
     }
     end.sent.push_back(text);
     take(end, out);
