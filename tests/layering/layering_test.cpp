@@ -22,6 +22,7 @@ const LayerTable table = {
     {"jobs", {"base", "scheduling", "mapreduce", "executors", "futures", "plugin", "observe"}},
     {"wire", {"base", "codec"}},
     {"transport", {"base", "wire"}},
+    {"cluster", {"base", "codec", "futures", "executors", "scheduling", "wire", "transport"}},
     {"cli", {any_layer}},
 };
 

@@ -10,7 +10,11 @@ namespace muster::cli {
 int run_command(const std::vector<std::string>& arguments);
 int plugin_command(const std::vector<std::string>& arguments);
 
-/// The whole program: picks the subcommand, prints errors. init() has been called.
+/// The programs muster-coordinator and muster-worker.
+int coordinator_main(const std::vector<std::string>& arguments);
+int worker_main(const std::vector<std::string>& arguments);
+
+/// The whole program muster: picks the subcommand, prints errors. init() has been called.
 int muster_main(const std::vector<std::string>& arguments);
 
 }  // namespace muster::cli

@@ -1,0 +1,203 @@
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <muster/base/cpu_count.hpp>
+#include <muster/base/error.hpp>
+#include <muster/base/version.hpp>
+#include <muster/cli/commands.hpp>
+#include <muster/cli/exit_code.hpp>
+#include <muster/cli/options.hpp>
+#include <muster/cli/stop_signals.hpp>
+#include <muster/cli/streams.hpp>
+#include <muster/cluster/coordinator/coordinator.hpp>
+#include <muster/cluster/worker/worker_agent.hpp>
+#include <muster/transport/zmq_dialer.hpp>
+#include <muster/transport/zmq_listener.hpp>
+
+// The programs muster-coordinator and muster-worker.
+
+namespace muster::cli {
+namespace po = boost::program_options;
+namespace {
+
+/// Where programs keep files of their own, after the XDG Base Directory Specification.
+std::filesystem::path own_directory(const char* variable, const char* below_home) {
+  const char* const given = std::getenv(variable);  // NOLINT: nobody sets it meanwhile
+  if (given != nullptr && *given == '/') return std::filesystem::path(given) / "muster";
+  const char* const home = std::getenv("HOME");  // NOLINT: as above
+  if (home == nullptr || *home == '\0') {
+    throw Error(ErrorCode::usage, "there is no HOME to keep files in", "name a directory");
+  }
+  return std::filesystem::path(home) / below_home / "muster";
+}
+
+void print_help(std::string_view usage, const po::options_description& options) {
+  std::cout << usage << "\n" << options;
+}
+
+/// A line for people, with the time.
+void log_line(std::string_view program, const std::string& line) {
+  const std::time_t now = std::time(nullptr);
+  std::tm local{};
+  ::localtime_r(&now, &local);
+  char time[sizeof("23:59:59")];
+  std::strftime(time, sizeof(time), "%H:%M:%S", &local);
+  say(fmt::format("{} {}: {}\n", time, program, line));
+}
+
+/// Of "127.0.0.1", "localhost", "[::1]", ipc and the like.
+bool is_local(std::string_view address) {
+  if (!address.starts_with("tcp://")) return true;
+  const std::string_view host = address.substr(std::string_view("tcp://").size());
+  return host.starts_with("127.") || host.starts_with("localhost:") || host.starts_with("[::1]:");
+}
+
+void require_local(const std::string& address, bool anyone_may) {
+  if (is_local(address) || anyone_may) return;
+  throw Error(ErrorCode::usage,
+              fmt::format("'{}' can be reached from other machines, and whoever reaches it may run "
+                          "any program on the workers",
+                          address),
+              "bind to 127.0.0.1, or, on a network where you trust everybody, add "
+              "--let-anyone-run-anything");
+}
+
+int run_coordinator(const po::variables_map& values) {
+  const auto address = values["bind"].as<std::string>();
+  require_local(address, values.count("let-anyone-run-anything") != 0);
+  const auto state = values.count("state") != 0
+                         ? std::filesystem::path(values["state"].as<std::string>())
+                         : own_directory("XDG_STATE_HOME", ".local/state");
+  const StopSignals signals;
+  transport::ZmqContext context;
+  transport::ZmqListener listener(context, address);
+  cluster::CoordinatorOptions options;
+  // Each life has a higher one than all before, as long as the clock does not go back.
+  options.sessions.epoch = static_cast<std::uint64_t>(
+      std::chrono::system_clock::now().time_since_epoch() / std::chrono::microseconds(1));
+  options.log = [](const std::string& line) { log_line("muster-coordinator", line); };
+  cluster::Coordinator coordinator(std::move(options), listener, state / "programs");
+  const std::stop_callback stop(signals.token(), [&] { coordinator.stop(); });
+  log_line("muster-coordinator", "listening at " + listener.address());
+  coordinator.run();
+  log_line("muster-coordinator", "ends");
+  return 0;
+}
+
+cluster::WorkerOptions read_worker(const po::variables_map& values) {
+  cluster::WorkerOptions out;
+  out.slots = values.count("slots") != 0 ? parse_count(values["slots"].as<std::string>(), "--slots")
+                                         : usable_cpus();
+  if (values.count("name") != 0) {
+    out.name = values["name"].as<std::string>();
+  } else {
+    std::array<char, 64> host{};
+    ::gethostname(host.data(), host.size() - 1);
+    out.name = fmt::format("{}-{}", host.data(), ::getpid()).substr(0, wire::name_bytes_max);
+  }
+  for (const char* name : {"PATH", "HOME", "USER", "LANG", "LC_ALL", "TMPDIR", "TZ"}) {
+    const char* const value = std::getenv(name);  // NOLINT: nobody sets it meanwhile
+    if (value != nullptr) out.programs.environment.push_back(fmt::format("{}={}", name, value));
+  }
+  if (values.count("env") != 0) {
+    for (const std::string& each : values["env"].as<std::vector<std::string>>()) {
+      if (each.find('=') == 0 || each.find('=') == std::string::npos)
+        throw Error(ErrorCode::usage,
+                    fmt::format("--env '{}' is not of the form NAME=VALUE", each));
+      out.programs.environment.push_back(each);
+    }
+  }
+  out.log = [](const std::string& line) { log_line("muster-worker", line); };
+  return out;
+}
+
+int run_worker(const po::variables_map& values) {
+  if (values.count("coordinator") == 0) {
+    throw Error(ErrorCode::usage, "no coordinator given",
+                "muster-worker --coordinator tcp://HOST:7600");
+  }
+  const auto cache = values.count("cache") != 0
+                         ? std::filesystem::path(values["cache"].as<std::string>())
+                         : own_directory("XDG_CACHE_HOME", ".cache");
+  cluster::WorkerOptions options = read_worker(values);
+  const StopSignals signals;
+  transport::ZmqContext context;
+  transport::ZmqDialer dialer(context, values["coordinator"].as<std::string>());
+  cluster::WorkerAgent agent(std::move(options), dialer, cache / "programs");
+  const std::stop_callback stop(signals.token(), [&] { agent.stop(); });
+  agent.run();
+  return 0;
+}
+
+template <class Run>
+int main_of(const std::vector<std::string>& arguments, const po::options_description& options,
+            std::string_view program, std::string_view usage, Run run) {
+  try {
+    const auto values = parse_options(arguments, options, "", program);
+    if (values.count("help") != 0) {
+      print_help(usage, options);
+    } else if (values.count("version") != 0) {
+      std::cout << program << " " << version_text << "\n";
+    } else {
+      return run(values);
+    }
+    flush_stdout();
+    return 0;
+  } catch (const Error& error) {
+    print_error(error);
+    return static_cast<int>(exit_code_of(error.code()));
+  } catch (const std::exception& error) {
+    say(fmt::format("error: {}\n", error.what()));
+    return static_cast<int>(ExitCode::job_failed);
+  }
+}
+
+}  // namespace
+
+int coordinator_main(const std::vector<std::string>& arguments) {
+  po::options_description options("Options");
+  auto add = options.add_options();
+  add("bind",
+      po::value<std::string>()->value_name("ADDRESS")->default_value("tcp://127.0.0.1:7600"),
+      "where workers and clients connect to; port 0: any that is free");
+  add("state", po::value<std::string>()->value_name("DIR"),
+      "where it keeps programs (default: ~/.local/state/muster)");
+  add("let-anyone-run-anything", "bind to an address that other machines reach, without keys");
+  add("version", "print the version");
+  add("help,h", "print this text");
+  return main_of(arguments, options, "muster-coordinator",
+                 "Usage: muster-coordinator [options]\n\nTakes calls from clients and gives them "
+                 "to workers.\n",
+                 run_coordinator);
+}
+
+int worker_main(const std::vector<std::string>& arguments) {
+  po::options_description options("Options");
+  auto add = options.add_options();
+  add("coordinator,c", po::value<std::string>()->value_name("ADDRESS"),
+      "the coordinator, such as tcp://head:7600");
+  add("slots,j", po::value<std::string>()->value_name("N"),
+      "calls at a time (default: the CPUs this process may use)");
+  add("name", po::value<std::string>()->value_name("NAME"),
+      "what it is called in the cluster (default: HOST-PID)");
+  add("cache", po::value<std::string>()->value_name("DIR"),
+      "where it keeps programs (default: ~/.cache/muster)");
+  add("env", po::value<std::vector<std::string>>()->composing()->value_name("NAME=VALUE"),
+      "set this for the programs that it runs; may be given several times");
+  add("version", "print the version");
+  add("help,h", "print this text");
+  return main_of(arguments, options, "muster-worker",
+                 "Usage: muster-worker --coordinator ADDRESS [options]\n\nRuns calls of clients in "
+                 "task processes of their programs.\n",
+                 run_worker);
+}
+
+}  // namespace muster::cli

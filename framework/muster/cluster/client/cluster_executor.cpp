@@ -1,0 +1,78 @@
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include <muster/base/error.hpp>
+#include <muster/base/forks.hpp>
+#include <muster/cluster/client/cluster_core.hpp>
+#include <muster/cluster/client/cluster_executor.hpp>
+#include <muster/transport/zmq_dialer.hpp>
+
+namespace muster {
+namespace {
+
+/// With the threads of ZeroMQ that it needs.
+class OwningDialer final : public transport::Dialer {
+ public:
+  explicit OwningDialer(const std::string& address) : dialer_(context_, address) {}
+
+  void connect() override { dialer_.connect(); }
+  void close(Duration linger) override { dialer_.close(linger); }
+  State state() const override { return dialer_.state(); }
+  const std::string& trouble() const override { return dialer_.trouble(); }
+  void wait(std::optional<TimePoint> until) override { dialer_.wait(until); }
+  bool receive(Bytes& out) override { return dialer_.receive(out); }
+  bool send(const wire::SharedFrame& frame) override { return dialer_.send(frame); }
+  void wake() noexcept override { dialer_.wake(); }
+
+ private:
+  transport::ZmqContext context_;
+  transport::ZmqDialer dialer_;
+};
+
+ClusterOptions checked(ClusterOptions options) {
+  constexpr std::uint64_t fits_into_a_message = std::uint64_t{15} << 20U;
+  if (!is_initialized()) {
+    throw Error(ErrorCode::usage,
+                "a ClusterExecutor was made before muster::init() was called: workers start this "
+                "program, too, and it must come no further than there",
+                "call muster::init() at the top of main");
+  }
+  if (options.call_bytes_max > fits_into_a_message)
+    throw Error(ErrorCode::usage, "ClusterOptions: call_bytes_max is more than 15 MiB");
+  if (options.name.empty())
+    options.name = std::filesystem::read_symlink("/proc/self/exe").filename().string();
+  constexpr std::size_t name_bytes_max = wire::name_bytes_max;
+  if (options.name.size() > name_bytes_max) options.name.resize(name_bytes_max);
+  return options;
+}
+
+}  // namespace
+
+ClusterExecutor::ClusterExecutor(const std::string& address, ClusterOptions options) {
+  options = checked(std::move(options));
+  core_ = std::make_shared<cluster::ClusterCore>(std::make_unique<OwningDialer>(address),
+                                                 std::move(options), cluster::OwnProgram());
+  core_->start();
+}
+
+ClusterExecutor::~ClusterExecutor() {
+  core_->shutdown(true, false);
+  if (core_->is_here()) return;
+  keep_for_ever(std::move(core_));
+}
+
+void ClusterExecutor::execute(detail::TaskPtr task) { core_->execute(std::move(task)); }
+
+void ClusterExecutor::shutdown(bool wait, bool cancel_pending) {
+  core_->shutdown(wait, cancel_pending);
+}
+
+bool ClusterExecutor::drain(std::optional<Duration> timeout) { return core_->drain(timeout); }
+
+unsigned ClusterExecutor::max_workers() const noexcept { return core_->slots(); }
+
+unsigned ClusterExecutor::worker_count() const noexcept { return core_->workers(); }
+
+}  // namespace muster

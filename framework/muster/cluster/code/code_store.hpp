@@ -1,0 +1,73 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+
+#include <muster/base/file.hpp>
+#include <muster/cluster/code/sha256.hpp>
+#include <muster/wire/code.hpp>
+
+namespace muster::cluster {
+
+/// Where the next piece of a download starts; or that it is complete.
+struct DownloadStep {
+  bool is_complete = false;
+  std::uint64_t next_offset = 0;
+};
+
+/// Programs and plugins as files that are named by their SHA-256, in a directory. What is found
+/// there is believed once it has been read and has the right digest. Several programs may use one
+/// directory. Not thread-safe.
+class CodeStore {
+ public:
+  static constexpr std::uint64_t file_bytes_max = std::uint64_t{2} << 30U;
+
+  /// The directory is made if it is missing, for its owner alone. Throws Error(io).
+  explicit CodeStore(std::filesystem::path directory);
+  ~CodeStore();
+  CodeStore(CodeStore&&) noexcept = default;
+  CodeStore& operator=(CodeStore&&) = delete;
+
+  /// Reads the file the first time. One that is damaged is removed.
+  bool has(const wire::Digest& digest);
+  /// Of what there is: read-only and executable.
+  std::filesystem::path path_of(const wire::Digest& digest) const;
+
+  /// A part of what there is, from the offset on. Throws Error(corrupt) of an offset beyond its
+  /// end.
+  wire::CodePiece read(const wire::Digest& digest, std::uint64_t offset) const;
+
+  /// Takes the next piece of what is not there yet. The first one begins a download; one that does
+  /// not come next is ignored. Throws Error(corrupt) of what cannot be, or if the whole has another
+  /// digest, and Error(io or no_space): the download is over then.
+  DownloadStep add(const wire::CodePiece& piece);
+  /// Where the download goes on; 0 if there is none.
+  std::uint64_t next_offset(const wire::Digest& digest) const;
+  void forget_download(const wire::Digest& digest);
+
+ private:
+  struct Download {
+    std::filesystem::path path;
+    UniqueFd file;
+    Sha256 hash;
+    std::uint64_t size = 0;
+    std::uint64_t offset = 0;
+  };
+
+  Download& begin(const wire::CodePiece& piece);
+  void complete(const wire::Digest& digest, Download& download);
+
+  std::filesystem::path directory_;
+  std::set<wire::Digest> sound_;
+  std::map<wire::Digest, Download> downloads_;
+  std::uint64_t downloads_so_far_ = 0;
+};
+
+/// The digest of a file. Throws Error(io).
+wire::Digest sha256_of_file(const std::filesystem::path& path);
+
+}  // namespace muster::cluster

@@ -1,0 +1,91 @@
+#include <algorithm>
+#include <utility>
+
+#include <muster/base/error.hpp>
+#include <muster/cluster/coordinator/code_relay.hpp>
+
+namespace muster::cluster {
+
+void CodeRelay::on(wire::SessionId worker, const wire::CodeWanted& wanted, Sends& out) {
+  if (store_.has(wanted.digest)) {
+    answer(worker, wanted.digest, wanted.offset, out);
+    return;
+  }
+  const auto [found, is_new] = searches_.try_emplace(wanted.digest);
+  found->second.waiting.insert(worker);
+  if (is_new) ask_next(wanted.digest, out);
+}
+
+void CodeRelay::answer(wire::SessionId worker, const wire::Digest& digest, std::uint64_t offset,
+                       Sends& out) {
+  try {
+    out.emplace_back(worker, store_.read(digest, offset));
+  } catch (const Error& error) {
+    out.emplace_back(worker, wire::CodeMissing{digest, error.what()});
+  }
+}
+
+void CodeRelay::ask_next(const wire::Digest& digest, Sends& out) {
+  Search& search = searches_.at(digest);
+  const auto next = std::find_if(clients_.begin(), clients_.end(), [&](wire::SessionId client) {
+    return !search.asked.contains(client);
+  });
+  if (next == clients_.end()) {
+    give_up(digest, "no client that is connected has it", out);
+    return;
+  }
+  search.source = *next;
+  search.asked.insert(*next);
+  out.emplace_back(*next, wire::CodeWanted{digest, store_.next_offset(digest)});
+}
+
+void CodeRelay::on(wire::SessionId client, const wire::CodePiece& piece, Sends& out) {
+  const auto found = searches_.find(piece.digest);
+  if (found == searches_.end() || found->second.source != client) return;
+  try {
+    const DownloadStep step = store_.add(piece);
+    if (!step.is_complete) {
+      out.emplace_back(client, wire::CodeWanted{piece.digest, step.next_offset});
+      return;
+    }
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::corrupt) {
+      ask_next(piece.digest, out);  // another may have it
+    } else {
+      give_up(piece.digest, error.what(), out);
+    }
+    return;
+  }
+  const Search search = std::move(found->second);
+  searches_.erase(found);
+  for (const wire::SessionId worker : search.waiting) answer(worker, piece.digest, 0, out);
+}
+
+void CodeRelay::on(wire::SessionId client, const wire::CodeMissing& missing, Sends& out) {
+  const auto found = searches_.find(missing.digest);
+  if (found != searches_.end() && found->second.source == client) ask_next(missing.digest, out);
+}
+
+void CodeRelay::give_up(const wire::Digest& digest, const std::string& reason, Sends& out) {
+  const auto found = searches_.find(digest);
+  for (const wire::SessionId worker : found->second.waiting) {
+    out.emplace_back(worker, wire::CodeMissing{digest, reason});
+  }
+  searches_.erase(found);
+  store_.forget_download(digest);
+}
+
+void CodeRelay::remove_client(wire::SessionId client, Sends& out) {
+  clients_.erase(client);
+  std::vector<wire::Digest> orphaned;
+  for (const auto& [digest, search] : searches_) {
+    if (search.source == client) orphaned.push_back(digest);
+  }
+  for (const wire::Digest& digest : orphaned) ask_next(digest, out);
+}
+
+void CodeRelay::remove_worker(wire::SessionId worker) {
+  for (auto& [digest, search] : searches_) search.waiting.erase(worker);
+}
+
+}  // namespace muster::cluster

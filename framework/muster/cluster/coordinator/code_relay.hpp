@@ -1,0 +1,54 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <muster/cluster/code/code_store.hpp>
+#include <muster/wire/code.hpp>
+#include <muster/wire/sessions.hpp>
+
+namespace muster::cluster {
+
+/// Gets programs from clients, keeps them, and gives them to workers. Says what to send; not
+/// thread-safe.
+class CodeRelay {
+ public:
+  using Message = std::variant<wire::CodeWanted, wire::CodePiece, wire::CodeMissing>;
+  using Sends = std::vector<std::pair<wire::SessionId, Message>>;
+
+  /// The store must outlive it.
+  explicit CodeRelay(CodeStore& store) : store_(store) {}
+
+  void add_client(wire::SessionId client) { clients_.insert(client); }
+  /// Downloads from it go on from another client, if one has the file.
+  void remove_client(wire::SessionId client, Sends& out);
+  void remove_worker(wire::SessionId worker);
+
+  /// From a worker.
+  void on(wire::SessionId worker, const wire::CodeWanted& wanted, Sends& out);
+  /// From a client.
+  void on(wire::SessionId client, const wire::CodePiece& piece, Sends& out);
+  void on(wire::SessionId client, const wire::CodeMissing& missing, Sends& out);
+
+ private:
+  struct Search {
+    std::set<wire::SessionId> waiting;  ///< workers
+    std::set<wire::SessionId> asked;    ///< clients that do not have it, or are just asked
+    wire::SessionId source;             ///< who is just asked
+  };
+
+  void ask_next(const wire::Digest& digest, Sends& out);
+  void answer(wire::SessionId worker, const wire::Digest& digest, std::uint64_t offset, Sends& out);
+  void give_up(const wire::Digest& digest, const std::string& reason, Sends& out);
+
+  CodeStore& store_;
+  std::set<wire::SessionId> clients_;
+  std::map<wire::Digest, Search> searches_;
+};
+
+}  // namespace muster::cluster

@@ -1,0 +1,291 @@
+#include <cstddef>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include <fmt/format.h>
+
+#include <muster/cluster/coordinator/coordinator_core.hpp>
+
+namespace muster::cluster {
+namespace {
+
+/// Workers go by their session: one that is lost and comes back is another.
+WorkerId to_worker(wire::SessionId session) { return WorkerId{session.value}; }
+
+scheduling::FailureCause cause_of(wire::EndKind kind) {
+  switch (kind) {
+    case wire::EndKind::crashed:
+      return scheduling::FailureCause::crashed;
+    case wire::EndKind::killed:
+      return scheduling::FailureCause::killed;
+    case wire::EndKind::out_of_memory:
+      return scheduling::FailureCause::out_of_memory;
+    case wire::EndKind::worker_lost:
+      return scheduling::FailureCause::worker_lost;
+    default:
+      return scheduling::FailureCause::task_error;
+  }
+}
+
+}  // namespace
+
+CoordinatorCore::CoordinatorCore(CoordinatorOptions options, CodeStore& store)
+    : options_(std::move(options)),
+      sessions_(options_.sessions),
+      scheduler_(options_.scheduler),
+      relay_(store) {}
+
+void CoordinatorCore::receive(TimePoint now, wire::PeerId peer, std::string_view user,
+                              std::string_view bytes) {
+  sessions_.receive(now, peer, user, bytes, output_);
+  take_events(now);
+}
+
+void CoordinatorCore::expire(TimePoint now) {
+  sessions_.expire(now, output_);
+  take_events(now);
+  scheduler_.expire(now, actions_);
+  carry_out(std::exchange(actions_, {}));
+}
+
+std::optional<TimePoint> CoordinatorCore::next_deadline() const {
+  const auto of_sessions = sessions_.next_deadline();
+  const auto of_scheduler = scheduler_.next_deadline();
+  if (!of_sessions || !of_scheduler) return of_sessions ? of_sessions : of_scheduler;
+  return std::min(*of_sessions, *of_scheduler);
+}
+
+void CoordinatorCore::take_events(TimePoint now) {
+  while (!output_.events.empty()) {
+    for (wire::SessionEvent& each : std::exchange(output_.events, {})) {
+      std::visit(
+          [&](auto& event) {
+            if constexpr (std::is_same_v<std::decay_t<decltype(event)>, wire::SessionMessage>) {
+              on(now, std::move(event));
+            } else {
+              on(now, event);
+            }
+          },
+          each);
+    }
+  }
+}
+
+void CoordinatorCore::on(TimePoint now, const wire::SessionBegun& event) {
+  const wire::Hello& hello = event.hello;
+  size_changed_ = true;
+  if (hello.role == wire::Role::client) {
+    clients_[event.session].name = hello.name;
+    book_.add_client(event.session);
+    relay_.add_client(event.session);
+    options_.log(
+        fmt::format("client '{}' of {} (pid {}) has connected", hello.name, hello.host, hello.pid));
+    return;
+  }
+  Worker& worker = workers_[event.session];
+  worker.name = hello.name;
+  worker.slots = hello.room->slots;
+  options_.log(fmt::format("worker '{}' of {} (pid {}) has joined, with {} slots", hello.name,
+                           hello.host, hello.pid, worker.slots));
+  tell(now, scheduling::WorkerJoined{to_worker(event.session), worker.slots, hello.room->ahead});
+}
+
+void CoordinatorCore::on(TimePoint now, const wire::SessionEnded& event) {
+  size_changed_ = true;
+  unsent_.erase(event.session);
+  if (const auto client = clients_.find(event.session); client != clients_.end()) {
+    options_.log(fmt::format("client '{}' has gone: {}", client->second.name, event.text));
+    clients_.erase(client);
+    for (const JobId job : book_.remove_client(event.session)) {
+      tell(now, scheduling::JobCancelled{job});
+    }
+    relay_.remove_client(event.session, code_);
+    return;
+  }
+  const auto worker = workers_.find(event.session);
+  if (worker == workers_.end()) return;
+  const bool expected = event.reason == wire::SessionEnded::Reason::goodbye;
+  options_.log(fmt::format("worker '{}' has gone: {}", worker->second.name, event.text));
+  if (!expected) ++counters_.workers_lost;
+  workers_.erase(worker);
+  relay_.remove_worker(event.session);
+  std::erase_if(attempts_, [&](auto& each) {
+    if (each.second.worker != to_worker(event.session)) return false;
+    if (CallRecord* record = book_.record(each.second.place)) {
+      record->attempt.reset();
+      record->last_kind = wire::EndKind::worker_lost;
+      record->last_text = event.text;
+    }
+    return true;
+  });
+  tell(now, scheduling::WorkerLost{to_worker(event.session)});
+}
+
+void CoordinatorCore::on(TimePoint now, wire::SessionMessage&& event) {
+  if (clients_.contains(event.session)) {
+    on_client(now, event.session, std::move(event.message));
+  } else if (workers_.contains(event.session)) {
+    on_worker(now, event.session, std::move(event.message));
+  }
+}
+
+void CoordinatorCore::on_client(TimePoint now, wire::SessionId client, wire::Message&& message) {
+  if (auto* const calls = std::get_if<wire::Calls>(&message)) {
+    on(now, client, std::move(*calls));
+  } else if (const auto* withdrawals = std::get_if<wire::Withdrawals>(&message)) {
+    on(now, client, *withdrawals);
+  } else if (const auto* piece = std::get_if<wire::CodePiece>(&message)) {
+    relay_.on(client, *piece, code_);
+  } else if (const auto* missing = std::get_if<wire::CodeMissing>(&message)) {
+    relay_.on(client, *missing, code_);
+  }
+}
+
+void CoordinatorCore::on_worker(TimePoint now, wire::SessionId worker, wire::Message&& message) {
+  if (auto* const ends = std::get_if<wire::Ends>(&message)) {
+    on(now, worker, std::move(*ends));
+  } else if (const auto* starts = std::get_if<wire::Starts>(&message)) {
+    on(worker, *starts);
+  } else if (const auto* state = std::get_if<wire::WorkerState>(&message)) {
+    on(now, worker, *state);
+  } else if (const auto* wanted = std::get_if<wire::CodeWanted>(&message)) {
+    relay_.on(worker, *wanted, code_);
+  }
+}
+
+void CoordinatorCore::on(TimePoint now, wire::SessionId client, wire::Calls&& calls) {
+  std::optional<JobId> job;
+  std::uint32_t count = 0;
+  const auto add_chunks = [&] {
+    if (count != 0) tell(now, scheduling::ChunksAdded{*job, std::exchange(count, 0)});
+  };
+  for (wire::Call& each : calls.calls) {
+    const auto added = book_.add(client, calls.program, std::move(each));
+    if (!added) continue;  // a number that it has used already: its own loss
+    ++counters_.calls;
+    if (job != added->place.job) {
+      add_chunks();
+      job = added->place.job;
+    }
+    if (added->full_stream) tell(now, scheduling::StreamSealed{*added->full_stream});
+    if (added->is_new_stream) {
+      const CallStream& stream = *book_.stream(*job);
+      tell(now, scheduling::JobSubmitted{*job, stream.spec, stream.rank});
+    }
+    ++count;
+  }
+  add_chunks();
+}
+
+void CoordinatorCore::on(TimePoint now, wire::SessionId client,
+                         const wire::Withdrawals& withdrawals) {
+  for (const auto& each : withdrawals.withdrawals) {
+    if (const auto place = book_.find(client, each.number)) withdraw(now, *place, each.how);
+  }
+}
+
+void CoordinatorCore::withdraw(TimePoint now, const CallPlace& place, wire::Withdrawals::How how) {
+  CallRecord& record = *book_.record(place);
+  const auto attempt = record.attempt;
+  record.is_unwanted = true;
+  if (attempt && how != wire::Withdrawals::How::stop) {
+    const wire::SessionId session{attempts_.at(*attempt).worker.value};
+    workers_.at(session).withdrawals.push_back({attempt->value, how});
+    unsent_.insert(session);
+    return;  // its end will say what came of it
+  }
+  answer(place, wire::EndKind::cancelled, {});
+  tell(now, scheduling::ChunkCancelled{place.job, place.chunk});
+}
+
+void CoordinatorCore::on(TimePoint now, wire::SessionId worker, wire::Ends&& ends) {
+  for (wire::CallEnd& each : ends.ends) {
+    const AttemptId attempt{each.number};
+    on(now, worker, attempt, std::move(each));
+  }
+}
+
+void CoordinatorCore::on(TimePoint now, wire::SessionId worker, AttemptId id, wire::CallEnd&& end) {
+  const auto found = attempts_.find(id);
+  if (found == attempts_.end() || found->second.worker != to_worker(worker)) return;
+  const CallPlace place = found->second.place;
+  attempts_.erase(found);
+  CallRecord* const record = book_.record(place);
+  if (record != nullptr) record->attempt.reset();
+  if (end.kind == wire::EndKind::value) {
+    result_ = std::move(end.bytes);
+    tell(now, scheduling::AttemptSucceeded{id});
+    return;
+  }
+  const bool has_not_run = end.kind == wire::EndKind::returned;
+  if (record != nullptr) {
+    if (end.kind == wire::EndKind::cancelled || (has_not_run && record->is_unwanted)) {
+      answer(place, wire::EndKind::cancelled, {});
+      tell(now, scheduling::ChunkCancelled{place.job, place.chunk});
+    } else if (!has_not_run) {
+      record->last_kind = end.kind;
+      record->last_text = std::move(end.bytes);
+    }
+  }
+  if (has_not_run) {
+    tell(now, scheduling::AttemptReturned{id});
+  } else {
+    tell(now, scheduling::AttemptFailed{id, cause_of(end.kind)});
+  }
+}
+
+void CoordinatorCore::on(wire::SessionId worker, const wire::Starts& starts) {
+  for (const std::uint64_t each : starts.numbers) {
+    const auto found = attempts_.find(AttemptId{each});
+    if (found == attempts_.end() || found->second.worker != to_worker(worker)) continue;
+    const CallPlace& place = found->second.place;
+    const CallRecord* const record = book_.record(place);
+    if (record == nullptr) continue;
+    const wire::SessionId client = book_.stream(place.job)->client;
+    clients_.at(client).starts.push_back(record->number);
+    unsent_.insert(client);
+  }
+}
+
+void CoordinatorCore::on(TimePoint now, wire::SessionId session, const wire::WorkerState& state) {
+  Worker& worker = workers_.at(session);
+  using Kind = wire::WorkerState::Kind;
+  if (worker.draining) return;
+  options_.log(fmt::format("worker '{}' is {}{}{}", worker.name,
+                           state.kind == Kind::open     ? "open"
+                           : state.kind == Kind::paused ? "paused"
+                                                        : "draining",
+                           state.reason.empty() ? "" : ": ", state.reason));
+  worker.draining = state.kind == Kind::draining;
+  worker.paused = state.kind != Kind::open;
+  size_changed_ = true;
+  if (state.kind == Kind::draining) {
+    tell(now, scheduling::WorkerDraining{to_worker(session)});
+  } else if (state.kind == Kind::paused) {
+    tell(now, scheduling::WorkerPaused{to_worker(session)});
+  } else {
+    tell(now, scheduling::WorkerResumed{to_worker(session)});
+  }
+}
+
+void CoordinatorCore::tell(TimePoint now, const scheduling::Event& event) {
+  scheduler_.handle(now, event, actions_);
+  carry_out(std::exchange(actions_, {}));
+  for (const JobId each : std::exchange(ended_jobs_, {})) {
+    scheduler_.handle(now, scheduling::JobForgotten{each}, actions_);
+    carry_out(std::exchange(actions_, {}));
+  }
+}
+
+void CoordinatorCore::end(TimePoint now, const std::string& reason) {
+  static_cast<void>(now);
+  sessions_.end_all({wire::Refusal::Reason::ending, "the coordinator ends: " + reason, ""},
+                    output_);
+  workers_.clear();
+  clients_.clear();
+  unsent_.clear();
+}
+
+}  // namespace muster::cluster

@@ -1,0 +1,138 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <muster/base/clock.hpp>
+#include <muster/cluster/coordinator/call_book.hpp>
+#include <muster/cluster/coordinator/code_relay.hpp>
+#include <muster/scheduling/scheduler.hpp>
+#include <muster/wire/sessions.hpp>
+
+namespace muster::cluster {
+
+struct CoordinatorOptions {
+  wire::SessionsOptions sessions = {};
+  scheduling::SchedulerOptions scheduler = {};
+  /// Gets a line for each thing that people who run it want to know of. It must not throw.
+  std::function<void(const std::string& line)> log = [](const auto&) {};
+};
+
+/// The coordinator without its socket: sessions, scheduler, and the calls between them. Told of
+/// frames and times, it says what to send. Files aside, which are in the code store, it is a pure
+/// state machine; not thread-safe.
+///
+/// What is for one worker or client gathers until take_frames(), so that one message carries many
+/// calls, and waits where the other side does not keep up.
+class CoordinatorCore {
+ public:
+  /// The store must outlive it.
+  CoordinatorCore(CoordinatorOptions options, CodeStore& store);
+
+  void receive(TimePoint now, wire::PeerId peer, std::string_view user, std::string_view bytes);
+  void gone(wire::PeerId peer) { sessions_.gone(peer); }
+  void expire(TimePoint now);
+  std::optional<TimePoint> next_deadline() const;
+
+  using Frames = std::vector<std::pair<wire::PeerId, wire::SharedFrame>>;
+  /// What is to be sent.
+  Frames take_frames(TimePoint now);
+
+  /// Tells everybody that it ends.
+  void end(TimePoint now, const std::string& reason);
+
+  struct Counters {
+    std::uint64_t calls = 0;   ///< taken
+    std::uint64_t values = 0;  ///< calls that gave one
+    std::uint64_t errors = 0;  ///< that ended otherwise, but for those withdrawn
+    std::uint64_t workers_lost = 0;
+  };
+  const Counters& counters() const noexcept { return counters_; }
+  const wire::Sessions::Counters& session_counters() const noexcept { return sessions_.counters(); }
+  const scheduling::Counters& scheduler_counters() const noexcept { return scheduler_.counters(); }
+  std::size_t workers() const noexcept { return workers_.size(); }
+  std::size_t clients() const noexcept { return book_.clients().size(); }
+  std::size_t open_calls() const noexcept { return book_.open_calls(); }
+
+ private:
+  struct Worker {
+    std::string name;
+    std::uint32_t slots = 0;
+    bool paused = false;
+    bool draining = false;
+    std::vector<std::pair<wire::Digest, wire::Call>> calls;
+    std::vector<wire::Withdrawals::Withdrawal> withdrawals;
+  };
+  struct Client {
+    std::string name;
+    std::vector<wire::CallEnd> ends;
+    std::vector<std::uint64_t> starts;
+  };
+  struct Attempt {
+    CallPlace place;
+    WorkerId worker;
+  };
+
+  void take_events(TimePoint now);
+  void on(TimePoint now, const wire::SessionBegun& event);
+  void on(TimePoint now, const wire::SessionEnded& event);
+  void on(TimePoint now, wire::SessionMessage&& event);
+  void on_client(TimePoint now, wire::SessionId client, wire::Message&& message);
+  void on_worker(TimePoint now, wire::SessionId worker, wire::Message&& message);
+  void on(TimePoint now, wire::SessionId client, wire::Calls&& calls);
+  void on(TimePoint now, wire::SessionId client, const wire::Withdrawals& withdrawals);
+  void on(TimePoint now, wire::SessionId worker, wire::Ends&& ends);
+  void on(wire::SessionId worker, const wire::Starts& starts);
+  void on(TimePoint now, wire::SessionId worker, const wire::WorkerState& state);
+  void on(TimePoint now, wire::SessionId worker, AttemptId id, wire::CallEnd&& end);
+  void withdraw(TimePoint now, const CallPlace& place, wire::Withdrawals::How how);
+
+  void tell(TimePoint now, const scheduling::Event& event);
+  void carry_out(const std::vector<scheduling::Action>& actions);
+  void on(const scheduling::StartAttempt& action);
+  void on(const scheduling::CancelAttempt& action);
+  void on(const scheduling::RecallAttempt& action);
+  void on(const scheduling::ChunkFinished& action);
+  void on(const scheduling::ChunkFailed& action);
+  void on(const scheduling::JobFinished& action);
+  void on(const scheduling::JobRejected& action);
+  void on(const scheduling::WorkerSuspended& action);
+  template <class Other>
+  void on(const Other& action) {
+    static_cast<void>(action);  // of jobs with stages, or nothing to be done
+  }
+  void answer(const CallPlace& place, wire::EndKind kind, std::string bytes);
+
+  void flush(TimePoint now, wire::SessionId id, Worker& worker);
+  void flush(TimePoint now, wire::SessionId id, Client& client);
+  void send_size(TimePoint now);
+  void send_code(TimePoint now);
+
+  CoordinatorOptions options_;
+  wire::Sessions sessions_;
+  scheduling::Scheduler scheduler_;
+  CallBook book_;
+  CodeRelay relay_;
+  std::map<wire::SessionId, Worker> workers_;
+  std::map<wire::SessionId, Client> clients_;
+  std::unordered_map<AttemptId, Attempt> attempts_;
+  std::string result_;                ///< of the attempt that is just reported
+  std::set<wire::SessionId> unsent_;  ///< those with something that waits
+  std::vector<JobId> ended_jobs_;     ///< for the scheduler to forget
+  CodeRelay::Sends code_;
+  bool size_changed_ = false;
+  wire::SessionsOutput output_;
+  std::vector<scheduling::Action> actions_;
+  Counters counters_;
+};
+
+}  // namespace muster::cluster

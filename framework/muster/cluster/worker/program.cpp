@@ -1,0 +1,184 @@
+#include <csignal>
+#include <cstdlib>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include <muster/base/error.hpp>
+#include <muster/base/temp_dir.hpp>
+#include <muster/cluster/worker/program.hpp>
+#include <muster/executors/deadlines.hpp>
+
+namespace muster::cluster {
+namespace {
+
+// A result has to fit into a message.
+constexpr std::uint64_t result_bytes_max = std::uint64_t{15} << 20U;
+
+TaskOptions to_task_options(const wire::CallOptions& options) {
+  TaskOptions out;
+  if (options.run_ns) out.run_timeout = Duration(*options.run_ns);
+  out.fresh_process = options.alone;
+  return out;
+}
+
+}  // namespace
+
+Program::Program(const wire::Digest& digest, const ProgramOptions& options, CodeStore& store,
+                 EndSink& sink)
+    : digest_(digest),
+      options_(options),
+      store_(store),
+      sink_(sink),
+      entry_(std::make_shared<detail::RemoteCall>()) {
+  // Whether a call looks at its stop token is not known here; one that does not goes on.
+  entry_->takes_stop_token = true;
+  look_for_files();
+}
+
+Program::~Program() {
+  fail("the worker ends");
+  if (pool_ == nullptr) return;
+  pool_->terminate(SIGKILL);
+  pool_->shutdown(true, false);
+}
+
+void Program::look_for_files() {
+  missing_.clear();
+  if (!manifest_) {
+    if (!store_.has(digest_)) {
+      missing_.push_back(digest_);
+      return;
+    }
+    manifest_ = decode_manifest(read_file(store_.path_of(digest_)));
+  }
+  if (!store_.has(manifest_->executable.digest)) missing_.push_back(manifest_->executable.digest);
+  for (const auto& each : manifest_->libraries) {
+    if (!store_.has(each.digest)) missing_.push_back(each.digest);
+  }
+}
+
+void Program::advance(TimePoint now) {
+  if (failure_ || pool_ != nullptr) return;
+  try {
+    if (host_ == nullptr) {
+      look_for_files();
+      if (missing_.empty()) start(now);
+    }
+    if (host_ != nullptr) await_greeting(now);
+  } catch (const Error& error) {
+    host_.reset();
+    fail(error.hint().empty() ? error.what() : fmt::format("{} ({})", error.what(), error.hint()));
+  }
+}
+
+void Program::start(TimePoint now) {
+  detail::TaskHost::Command command{store_.path_of(manifest_->executable.digest).string(),
+                                    manifest_->executable.name, options_.environment};
+  if (!manifest_->libraries.empty()) {
+    libraries_ = std::make_unique<TempDir>(default_temp_parent());
+    for (const auto& each : manifest_->libraries) {
+      std::filesystem::create_symlink(std::filesystem::absolute(store_.path_of(each.digest)),
+                                      libraries_->path() / each.name);
+    }
+    command.environment.push_back("LD_LIBRARY_PATH=" + libraries_->path().string());
+  }
+  host_ = std::make_shared<detail::TaskHost>(command);
+  start_deadline_ = now + options_.start_within;
+}
+
+void Program::await_greeting(TimePoint now) {
+  if (host_->poll_greeting()) {
+    make_pool();
+  } else if (start_deadline_ <= now) {
+    throw Error(
+        ErrorCode::usage,
+        fmt::format(
+            "{} did not come to muster::init() within {} s on the worker",
+            manifest_->executable.name,
+            std::chrono::duration_cast<std::chrono::seconds>(options_.start_within).count()),
+        "call muster::init() at the top of main, before anything that takes time");
+  }
+}
+
+void Program::make_pool() {
+  ProcessPoolOptions options;
+  options.max_workers = options_.slots;
+  options.limits = options_.limits;
+  options.message_bytes_max = result_bytes_max;
+  options.on_output = options_.on_output;
+  pool_ = std::make_shared<detail::PoolCore>(std::move(options), host_);
+  pool_->start();
+  entry_->function = host_->entry();
+  while (!waiting_.empty()) {
+    detail::TaskPtr task = std::move(waiting_.front());
+    waiting_.pop_front();
+    run(std::move(task));
+  }
+}
+
+detail::TaskPtr Program::submit(wire::Call&& call, std::uint64_t generation) {
+  auto* const made = new ProgramTask(entry_, call.number, std::move(call.bytes), sink_, generation);
+  detail::TaskPtr task(made);
+  detail::TaskPtr shared = detail::TaskPtr::share(*task);
+  if (call.options) detail::set_options(*task, to_task_options(*call.options));
+  if (pool_ != nullptr) {
+    run(std::move(task));
+  } else if (failure_) {
+    waiting_.push_back(std::move(task));
+    fail(*failure_);
+  } else {
+    waiting_.push_back(std::move(task));
+  }
+  return shared;
+}
+
+void Program::run(detail::TaskPtr task) {
+  detail::TaskPtr shared = detail::TaskPtr::share(*task);
+  try {
+    pool_->execute(std::move(task));
+  } catch (const Error&) {
+    pool_broke_ = true;
+    shared->move_to(nullptr);
+    if (!shared->start()) return;
+    shared->refuse(std::current_exception());
+    finish(std::move(shared)).run();
+  }
+}
+
+void Program::file_is_missing(const std::string& reason) {
+  fail("the program is not to be had: " + reason);
+}
+
+/// Ends what waits, and all that will come.
+void Program::fail(const std::string& reason) {
+  if (!failure_) failed_at_ = Clock::now();
+  failure_ = reason;
+  while (!waiting_.empty()) {
+    detail::TaskPtr task = std::move(waiting_.front());
+    waiting_.pop_front();
+    if (!task->start()) continue;
+    auto& own = static_cast<ProgramTask&>(*task);
+    own.refuse_here(reason);
+    finish(std::move(task)).run();
+  }
+}
+
+bool Program::withdraw(detail::TaskBase& task, wire::EndKind kind, bool also_running) {
+  const auto error = std::make_exception_ptr(Withdrawn{kind});
+  if (pool_ != nullptr) return pool_->expire(task.state(), error, also_running);
+  if (!task.start()) return false;
+  task.refuse(error);
+  finish(detail::TaskPtr::share(task)).run();
+  return true;
+}
+
+void Program::ask_to_stop(detail::TaskBase& task) {
+  if (pool_ != nullptr) pool_->cancel(task.state());
+}
+
+bool Program::has_started(detail::TaskBase& task) {
+  return pool_ != nullptr && pool_->started(task.state());
+}
+
+}  // namespace muster::cluster

@@ -1,0 +1,94 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <muster/base/clock.hpp>
+#include <muster/base/temp_dir.hpp>
+#include <muster/cluster/code/code_store.hpp>
+#include <muster/cluster/code/program_manifest.hpp>
+#include <muster/cluster/worker/program_task.hpp>
+#include <muster/executors/processes/pool_core.hpp>
+#include <muster/executors/processes/task_host.hpp>
+#include <muster/wire/calls.hpp>
+
+namespace muster::cluster {
+
+struct ProgramOptions {
+  unsigned slots = 1;
+  ProcessLimits limits = {};
+  std::vector<std::string> environment = {};  ///< "NAME=VALUE", of the programs
+  /// A program that has not come to muster::init() after so long is given up.
+  Duration start_within = std::chrono::seconds(30);
+  /// Gets what task processes write, line by line, in a thread of its own.
+  std::function<void(std::string_view line)> on_output = {};
+};
+
+/// A client's program on this worker: waits for its files, is started, and runs calls in task
+/// processes. For one thread, which has to live as long.
+class Program {
+ public:
+  /// All but `digest` and `options` must outlive it.
+  Program(const wire::Digest& digest, const ProgramOptions& options, CodeStore& store,
+          EndSink& sink);
+  ~Program();  ///< kills what runs
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
+
+  /// Goes on as far as it can: to be called when a file has come, and until is_starting() is over.
+  /// If it cannot go on, all its calls end, with the reason.
+  void advance(TimePoint now);
+  bool is_starting() const noexcept { return host_ != nullptr && pool_ == nullptr; }
+  /// It cannot run anything any more, or could not a while ago: another try may do better.
+  bool is_over(TimePoint now) const noexcept {
+    return pool_broke_ || (failure_ && failed_at_ + retry_after <= now);
+  }
+  /// The files that it waits for.
+  std::vector<wire::Digest> missing_files() const { return missing_; }
+  /// A file is not to be had.
+  void file_is_missing(const std::string& reason);
+
+  /// Runs the call, now or when it can. What comes of it goes to the sink. Gives the task, if it is
+  /// there already.
+  detail::TaskPtr submit(wire::Call&& call, std::uint64_t generation);
+  /// Ends a call, as it says; whether it has started or not if `also_running`. False: it has
+  /// ended, or runs.
+  bool withdraw(detail::TaskBase& task, wire::EndKind kind, bool also_running);
+  /// Triggers the std::stop_token of a running call.
+  void ask_to_stop(detail::TaskBase& task);
+  bool has_started(detail::TaskBase& task);
+
+ private:
+  static constexpr Duration retry_after = std::chrono::seconds(5);
+
+  void look_for_files();
+  void start(TimePoint now);
+  void await_greeting(TimePoint now);
+  void make_pool();
+  void run(detail::TaskPtr task);
+  void fail(const std::string& reason);
+
+  wire::Digest digest_;
+  ProgramOptions options_;
+  CodeStore& store_;
+  EndSink& sink_;
+  std::optional<ProgramManifest> manifest_;
+  std::vector<wire::Digest> missing_;
+  std::optional<std::string> failure_;
+  TimePoint failed_at_{};
+  bool pool_broke_ = false;
+  std::unique_ptr<TempDir> libraries_;
+  std::shared_ptr<detail::TaskHost> host_;
+  TimePoint start_deadline_{};
+  std::shared_ptr<detail::RemoteCall> entry_;
+  std::shared_ptr<detail::PoolCore> pool_;
+  std::deque<detail::TaskPtr> waiting_;
+};
+
+}  // namespace muster::cluster

@@ -1,0 +1,310 @@
+#include <algorithm>
+#include <iterator>
+#include <random>
+#include <utility>
+#include <variant>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <muster/base/error.hpp>
+#include <muster/base/version.hpp>
+#include <muster/cluster/local_host.hpp>
+#include <muster/cluster/worker/worker_agent.hpp>
+
+namespace muster::cluster {
+namespace {
+
+constexpr unsigned ahead_a_slot = 128;
+constexpr std::size_t message_bytes_enough = std::size_t{256} << 10U;
+constexpr std::size_t message_items_max = 1024;
+
+// Calls that take longer are worth a word: until then a client may take them for not started.
+constexpr Duration starts_after = std::chrono::milliseconds(2);
+// How often a program that is being started is looked at.
+constexpr Duration start_poll = std::chrono::milliseconds(2);
+
+}  // namespace
+
+wire::Hello WorkerAgent::hello_of(const WorkerOptions& options) {
+  wire::Hello hello = hello_of_this_process();
+  hello.role = wire::Role::worker;
+  hello.name = options.name;
+  hello.room = wire::WorkerRoom{
+      options.slots, options.ahead != 0 ? options.ahead : options.slots * ahead_a_slot, 0};
+  return hello;
+}
+
+WorkerAgent::WorkerAgent(WorkerOptions options, transport::Dialer& dialer,
+                         std::filesystem::path code_directory)
+    : options_(std::move(options)),
+      store_(std::move(code_directory)),
+      link_(hello_of(options_), options_.link, std::random_device()()),
+      runner_(dialer, link_, *this) {
+  options_.programs.slots = options_.slots;
+}
+
+WorkerAgent::~WorkerAgent() = default;
+
+void WorkerAgent::run() {
+  runner_.run();
+  programs_.clear();
+  open_.clear();
+  if (!refused_) return;
+  throw Error(ErrorCode::usage, "the coordinator does not take this worker: " + refused_->message,
+              refused_->hint);
+}
+
+void WorkerAgent::stop() noexcept {
+  stops_.fetch_add(1);
+  runner_.wake();
+}
+
+void WorkerAgent::ended(std::uint64_t generation, wire::CallEnd&& end) noexcept {
+  {
+    const std::lock_guard lock(ends_mutex_);
+    new_ends_.emplace_back(generation, std::move(end));
+    if (new_ends_.size() != 1) return;  // it is awake already, or will see these with the first
+  }
+  runner_.wake();
+}
+
+void WorkerAgent::on_session(TimePoint /*now*/) {
+  options_.log(fmt::format("worker '{}' has joined", options_.name));
+  ++generation_;
+  end_all(wire::EndKind::returned);
+  open_.clear();
+  ends_.clear();
+  starts_.clear();
+  for (auto& [digest, asked] : wanted_) asked = false;
+  if (draining_) state_ = wire::WorkerState{wire::WorkerState::Kind::draining, "it ends"};
+}
+
+void WorkerAgent::on_refused(const wire::Refusal& refusal, bool for_good) {
+  options_.log(fmt::format("the coordinator refuses: {}{}", refusal.message,
+                           refusal.hint.empty() ? "" : " (" + refusal.hint + ")"));
+  if (for_good) refused_ = refusal;
+  if (refusal.reason == wire::Refusal::Reason::ending) end_all(wire::EndKind::worker_lost);
+}
+
+void WorkerAgent::on_trouble(const std::string& trouble) { options_.log(trouble); }
+
+void WorkerAgent::on_lease_over(TimePoint /*now*/) {
+  options_.log("the coordinator was not heard of for too long: what runs is stopped");
+  end_all(wire::EndKind::worker_lost);
+}
+
+void WorkerAgent::end_all(wire::EndKind kind) {
+  for (auto& [number, call] : open_) {
+    const auto found = programs_.find(call.program);
+    if (found != programs_.end()) found->second->withdraw(*call.task, kind, true);
+  }
+}
+
+void WorkerAgent::on_message(TimePoint now, wire::Message&& message) {
+  if (auto* const calls = std::get_if<wire::Calls>(&message)) {
+    take_calls(now, std::move(*calls));
+  } else if (const auto* withdrawals = std::get_if<wire::Withdrawals>(&message)) {
+    withdraw(*withdrawals);
+  } else if (const auto* piece = std::get_if<wire::CodePiece>(&message)) {
+    take_piece(now, *piece);
+  } else if (const auto* missing = std::get_if<wire::CodeMissing>(&message)) {
+    wanted_.erase(missing->digest);
+    for (auto& [digest, program] : programs_) {
+      const auto files = program->missing_files();
+      if (std::find(files.begin(), files.end(), missing->digest) != files.end())
+        program->file_is_missing(missing->reason);
+    }
+  } else if (const auto* order = std::get_if<wire::Drain>(&message)) {
+    drain(now, order->reason);
+  }
+}
+
+Program& WorkerAgent::program(TimePoint now, const wire::Digest& digest) {
+  std::unique_ptr<Program>& place = programs_[digest];
+  if (place != nullptr && !place->is_over(now)) return *place;
+  place.reset();  // before there is another one
+  place = std::make_unique<Program>(digest, options_.programs, store_, *this);
+  place->advance(now);
+  for (const wire::Digest& each : place->missing_files()) wanted_.try_emplace(each, false);
+  return *place;
+}
+
+void WorkerAgent::take_calls(TimePoint now, wire::Calls&& calls) {
+  Program& of = program(now, calls.program);
+  for (wire::Call& each : calls.calls) {
+    const std::uint64_t number = each.number;
+    if (draining_) {
+      ends_.push_back({number, wire::EndKind::returned, {}});
+      continue;
+    }
+    OpenCall& call = open_[number];
+    call.program = calls.program;
+    call.since = now;
+    call.task = of.submit(std::move(each), generation_);
+  }
+  if (!look_again_at_ && !open_.empty()) look_again_at_ = now + starts_after;
+}
+
+/// False if the call runs, or has ended and its end is on the way.
+bool WorkerAgent::withdraw_unstarted(const wire::Withdrawals::Withdrawal& withdrawal) {
+  const auto found = open_.find(withdrawal.number);
+  if (found == open_.end()) return false;
+  const auto program = programs_.find(found->second.program);
+  const bool is_recall = withdrawal.how == wire::Withdrawals::How::recall;
+  const auto kind = is_recall ? wire::EndKind::returned : wire::EndKind::cancelled;
+  return program != programs_.end() && program->second->withdraw(*found->second.task, kind, false);
+}
+
+// First those that have not started: the end of one that runs would let them.
+void WorkerAgent::withdraw(const wire::Withdrawals& withdrawals) {
+  using How = wire::Withdrawals::How;
+  std::vector<wire::Withdrawals::Withdrawal> running;
+  for (const auto& each : withdrawals.withdrawals) {
+    if (!withdraw_unstarted(each)) running.push_back(each);
+  }
+  for (const auto& each : running) {
+    const auto found = open_.find(each.number);
+    if (found == open_.end()) continue;
+    const auto program = programs_.find(found->second.program);
+    if (program == programs_.end()) continue;
+    OpenCall& call = found->second;
+    if (each.how == How::stop) {
+      program->second->withdraw(*call.task, wire::EndKind::cancelled, true);
+    } else if (each.how == How::ask) {
+      program->second->ask_to_stop(*call.task);
+    } else if (program->second->has_started(*call.task)) {
+      call.start_is_known = true;
+      starts_.push_back(each.number);  // whoever wants it back waits for an answer
+    }
+  }
+}
+
+void WorkerAgent::take_piece(TimePoint now, const wire::CodePiece& piece) {
+  const auto wanted = wanted_.find(piece.digest);
+  if (wanted == wanted_.end()) return;
+  try {
+    const DownloadStep step = store_.add(piece);
+    if (!step.is_complete) {
+      wanted->second = false;  // the next piece
+      return;
+    }
+    wanted_.erase(wanted);
+    advance_programs(now);
+  } catch (const Error& error) {
+    options_.log(fmt::format("a program could not be stored: {}", error.what()));
+    wanted_.erase(piece.digest);
+    for (auto& [digest, program] : programs_) {
+      const auto files = program->missing_files();
+      if (std::find(files.begin(), files.end(), piece.digest) != files.end())
+        program->file_is_missing(error.what());
+    }
+  }
+}
+
+void WorkerAgent::advance_programs(TimePoint now) {
+  for (auto& [digest, program] : programs_) {
+    program->advance(now);
+    for (const wire::Digest& each : program->missing_files()) wanted_.try_emplace(each, false);
+  }
+}
+
+void WorkerAgent::drain(TimePoint /*now*/, const std::string& reason) {
+  if (draining_) return;
+  draining_ = true;
+  state_ = wire::WorkerState{wire::WorkerState::Kind::draining, reason};
+  for (auto& [number, call] : open_) {
+    const auto found = programs_.find(call.program);
+    if (found != programs_.end())
+      found->second->withdraw(*call.task, wire::EndKind::returned, false);
+  }
+}
+
+void WorkerAgent::on_round(TimePoint now) {
+  const int stops = stops_.load();
+  if (stops != std::exchange(stops_seen_, stops)) {
+    if (stops > 1) end_all(wire::EndKind::worker_lost);
+    drain(now, "it was told to stop");
+  }
+  const bool any_starts = std::any_of(programs_.begin(), programs_.end(),
+                                      [](const auto& each) { return each.second->is_starting(); });
+  if (any_starts) advance_programs(now);
+  collect_ends();
+  if (state_ && runner_.can_send()) {
+    runner_.send(*state_);
+    state_.reset();
+  }
+  send_wanted();
+  send_ends();
+  if (look_again_at_ && *look_again_at_ <= now) look_for_starts(now);
+  if (!starts_.empty() && runner_.can_send())
+    runner_.send(wire::Starts{std::exchange(starts_, {})});
+  leave_if_done();
+}
+
+void WorkerAgent::collect_ends() {
+  std::vector<std::pair<std::uint64_t, wire::CallEnd>> taken;
+  {
+    const std::lock_guard lock(ends_mutex_);
+    taken.swap(new_ends_);
+  }
+  for (auto& [generation, end] : taken) {
+    if (generation != generation_) continue;
+    open_.erase(end.number);
+    ends_.push_back(std::move(end));
+  }
+}
+
+void WorkerAgent::send_ends() {
+  while (!ends_.empty() && runner_.can_send()) {
+    wire::Ends message;
+    std::size_t bytes = 0;
+    while (!ends_.empty() && message.ends.size() < message_items_max &&
+           (message.ends.empty() || bytes + ends_.front().bytes.size() <= message_bytes_enough)) {
+      bytes += ends_.front().bytes.size();
+      message.ends.push_back(std::move(ends_.front()));
+      ends_.pop_front();
+    }
+    runner_.send(message);
+  }
+}
+
+void WorkerAgent::look_for_starts(TimePoint now) {
+  bool any_unknown = false;
+  for (auto& [number, call] : open_) {
+    if (call.start_is_known) continue;
+    any_unknown = true;
+    if (call.since + starts_after > now) continue;
+    if (!programs_.at(call.program)->has_started(*call.task)) continue;
+    call.start_is_known = true;
+    starts_.push_back(number);
+  }
+  look_again_at_.reset();
+  if (any_unknown) look_again_at_ = now + starts_after;
+}
+
+void WorkerAgent::send_wanted() {
+  for (auto& [digest, asked] : wanted_) {
+    if (asked || !runner_.can_send()) continue;
+    runner_.send(wire::CodeWanted{digest, store_.next_offset(digest)});
+    asked = true;
+  }
+}
+
+void WorkerAgent::leave_if_done() {
+  if (!draining_ || leaving_ || !open_.empty() || !ends_.empty() || state_) return;
+  leaving_ = true;
+  options_.log(fmt::format("worker '{}' leaves", options_.name));
+  runner_.end("it has drained");
+}
+
+std::optional<TimePoint> WorkerAgent::next_deadline() {
+  std::optional<TimePoint> next = look_again_at_;
+  for (const auto& [digest, program] : programs_) {
+    if (program->is_starting())
+      next = std::min(next.value_or(TimePoint::max()), Clock::now() + start_poll);
+  }
+  return next;
+}
+
+}  // namespace muster::cluster

@@ -1,0 +1,109 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include <muster/cluster/code/code_store.hpp>
+#include <muster/cluster/worker/program.hpp>
+#include <muster/transport/link_runner.hpp>
+#include <muster/wire/link.hpp>
+
+namespace muster::cluster {
+
+struct WorkerOptions {
+  std::string name;         ///< in its cluster
+  unsigned slots = 1;       ///< calls at a time
+  unsigned ahead = 0;       ///< calls held besides; 0: 128 for each slot
+  ProgramOptions programs;  ///< `slots` is set by the agent
+  wire::LinkOptions link = {};
+  /// Gets a line for each thing that people who run it want to know of. It must not throw.
+  std::function<void(const std::string& line)> log = [](const auto&) {};
+};
+
+/// A worker: takes calls from a coordinator and runs them in task processes of the clients' own
+/// programs. It stops what it runs when the coordinator may have given it up, so that nothing runs
+/// twice for long.
+class WorkerAgent final : public EndSink, private transport::LinkOwner {
+ public:
+  /// The dialer must outlive it.
+  WorkerAgent(WorkerOptions options, transport::Dialer& dialer,
+              std::filesystem::path code_directory);
+  ~WorkerAgent() override;
+
+  /// Works until it was told to stop, or the coordinator will not have it: then it throws
+  /// Error(usage) that says why. The calling thread must live as long as the programs that it
+  /// starts: it is their parent.
+  void run();
+
+  /// Gives back what has not started, ends the rest, and leaves. A second time it kills what still
+  /// runs. Of any thread, and of signal handlers.
+  void stop() noexcept;
+
+  void ended(std::uint64_t generation, wire::CallEnd&& end) noexcept override;
+
+ private:
+  struct OpenCall {
+    detail::TaskPtr task;
+    wire::Digest program{};
+    TimePoint since;
+    bool start_is_known = false;
+  };
+
+  void on_session(TimePoint now) override;
+  void on_message(TimePoint now, wire::Message&& message) override;
+  void on_refused(const wire::Refusal& refusal, bool for_good) override;
+  void on_trouble(const std::string& trouble) override;
+  void on_lease_over(TimePoint now) override;
+  void on_round(TimePoint now) override;
+  std::optional<TimePoint> next_deadline() override;
+
+  void take_calls(TimePoint now, wire::Calls&& calls);
+  void withdraw(const wire::Withdrawals& withdrawals);
+  bool withdraw_unstarted(const wire::Withdrawals::Withdrawal& withdrawal);
+  void take_piece(TimePoint now, const wire::CodePiece& piece);
+  void drain(TimePoint now, const std::string& reason);
+  Program& program(TimePoint now, const wire::Digest& digest);
+  void advance_programs(TimePoint now);
+  void collect_ends();
+  void send_ends();
+  void look_for_starts(TimePoint now);
+  void send_wanted();
+  void end_all(wire::EndKind kind);
+  void leave_if_done();
+
+  static wire::Hello hello_of(const WorkerOptions& options);
+
+  WorkerOptions options_;
+  CodeStore store_;
+  wire::Link link_;
+  transport::LinkRunner runner_;
+
+  std::mutex ends_mutex_;
+  std::vector<std::pair<std::uint64_t, wire::CallEnd>> new_ends_;  // with their generation
+
+  std::uint64_t generation_ = 0;  ///< of the session: what came in another is not wanted
+  std::unordered_map<std::uint64_t, OpenCall> open_;
+  std::map<wire::Digest, std::unique_ptr<Program>> programs_;
+  std::map<wire::Digest, bool> wanted_;  ///< files; whether they were asked for
+  std::deque<wire::CallEnd> ends_;       ///< to be sent
+  std::vector<std::uint64_t> starts_;    ///< to be sent
+  std::optional<TimePoint> look_again_at_;
+  std::optional<wire::WorkerState> state_;  ///< to be sent
+  bool draining_ = false;
+  bool leaving_ = false;
+  std::optional<wire::Refusal> refused_;
+  std::atomic<int> stops_{0};
+  int stops_seen_ = 0;
+};
+
+}  // namespace muster::cluster

@@ -1,0 +1,7 @@
+#include <muster/cli/commands.hpp>
+#include <muster/cli/streams.hpp>
+
+int main(int argc, char** argv) {
+  muster::cli::open_missing_streams();
+  return muster::cli::worker_main({argv + 1, argv + argc});
+}
