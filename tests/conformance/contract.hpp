@@ -25,8 +25,11 @@ struct Kind {
   bool kills_running = false;   ///< cancel() ends a task that does not look
   bool takes_anything = false;  ///< callables and values that can neither be sent nor copied
   bool is_decorator = false;    ///< of one of the others, which has tests of its own
+  bool is_cluster = false;      ///< its workers are not its own, and ZeroMQ is between
 };
 std::span<const Kind> kinds();
+/// Those that send their tasks to other processes, decorators aside.
+std::span<const Kind> sending_kinds();
 
 /// A line of the checklist.
 struct Item {
@@ -96,10 +99,21 @@ class ProcessesContract : public ContractTest {
   ProcessesContract() : ContractTest("processes") {}
 };
 
+class ClusterContract : public ContractTest {
+ protected:
+  ClusterContract() : ContractTest("cluster") {}
+};
+
 /// Instantiates a suite derived from ExecutorContract, in its file.
 #define MUSTER_CONTRACT_ON_ALL_KINDS(Suite)                          \
   INSTANTIATE_TEST_SUITE_P(                                          \
       All, Suite, testing::ValuesIn(kinds().begin(), kinds().end()), \
+      [](const testing::TestParamInfo<Kind>& made) { return made.param.name; })
+
+/// The same on those kinds that send their tasks to other processes.
+#define MUSTER_CONTRACT_ON_SENDING_KINDS(Suite)                                      \
+  INSTANTIATE_TEST_SUITE_P(                                                          \
+      All, Suite, testing::ValuesIn(sending_kinds().begin(), sending_kinds().end()), \
       [](const testing::TestParamInfo<Kind>& made) { return made.param.name; })
 
 /// What this program does when it is run as `role`: roles.cpp.

@@ -51,11 +51,11 @@ int crash(Crash how) {
   return 0;
 }
 
-/// A pool with tasks before and behind the one that goes wrong: they must all end well.
-class Crashes : public ProcessesContract {
+/// An executor with tasks before and behind the one that goes wrong: they must all end well.
+class Crashes : public ExecutorContract {
  protected:
   void submit_others(int first) {
-    for (int i = first; i < first + 10; ++i) others_.push_back(pool.submit(count, i));
+    for (int i = first; i < first + 10; ++i) others_.push_back(executor->submit(count, i));
   }
 
   void expect_others_done_once() {
@@ -63,7 +63,7 @@ class Crashes : public ProcessesContract {
       EXPECT_EQ(others_[i].result(60s), static_cast<int>(i));
       EXPECT_EQ(shared().runs_by_number[i], 1U) << i;
     }
-    EXPECT_EQ(pool.submit(twice, 4).result(60s), 8) << "and it works on";
+    EXPECT_EQ(executor->submit(twice, 4).result(60s), 8) << "and it works on";
   }
 
   /// Submits with company, waits, and checks the company.
@@ -71,21 +71,26 @@ class Crashes : public ProcessesContract {
   auto in_company(Call... call) {
     const int first = static_cast<int>(others_.size());
     submit_others(first);
-    auto future = pool.submit(call...);
+    auto future = executor->submit(call...);
     submit_others(first + 10);
     EXPECT_TRUE(future.wait(60s));
     expect_others_done_once();
     return future;
   }
 
-  ProcessPoolExecutor pool{quiet(2, 4)};
-
  private:
   std::vector<Future<int>> others_;
 };
+MUSTER_CONTRACT_ON_SENDING_KINDS(Crashes);
 
-TEST_F(Crashes, OfEveryKindCostOneTaskAndAreNamed) {
-  covers({86, 105, 106});
+/// What is special to pools of processes.
+class ProcessCrashes : public ProcessesContract {
+ protected:
+  ProcessPoolExecutor pool{quiet(2, 4)};
+};
+
+TEST_P(Crashes, OfEveryKindCostOneTaskAndAreNamed) {
+  covers({82, 86, 105, 106});
   EXPECT_EQ(death_of(in_company(crash, Crash::segfault)).signal, SIGSEGV);
   EXPECT_EQ(death_of(in_company(crash, Crash::abort)).signal, SIGABRT);
   EXPECT_EQ(death_of(in_company(crash, Crash::kill)).signal, SIGKILL);
@@ -98,9 +103,9 @@ TEST_F(Crashes, OfEveryKindCostOneTaskAndAreNamed) {
   EXPECT_EQ(exit_0.exit_code, 0) << "a death all the same";
   EXPECT_EQ(shared().runs, 5U + 100U) << "none was run again";
 
-  EXPECT_NE(error_text(pool.submit(crash, Crash::kill).exception()).find("signal 9 (SIGKILL)"),
+  EXPECT_NE(error_text(executor->submit(crash, Crash::kill).exception()).find("signal 9 (SIGKILL)"),
             std::string::npos);
-  EXPECT_NE(error_text(pool.submit(crash, Crash::exit).exception()).find("exited with code 3"),
+  EXPECT_NE(error_text(executor->submit(crash, Crash::exit).exception()).find("exited with code 3"),
             std::string::npos);
 }
 
@@ -109,13 +114,13 @@ int crash_at_fours(int number) {
   return number;
 }
 
-TEST_F(Crashes, InAMapCostTheirChunkAndNoInputIsLost) {
+TEST_P(Crashes, InAMapCostTheirChunkAndNoInputIsLost) {
   covers({6, 7, 105});
   constexpr int count = 48;
   for (const int chunk : {1, 3}) {
     for (const int buffer : {6, 24}) {
-      auto results =
-          pool.map(crash_at_fours, numbers(count), {.chunk_size = chunk, .buffer_size = buffer});
+      auto results = executor->map(crash_at_fours, numbers(count),
+                                   {.chunk_size = chunk, .buffer_size = buffer});
       int position = 0;
       for (auto at = results.begin(); at != results.end(); ++at, ++position) {
         const int last = position - position % chunk + chunk - 1;
@@ -134,9 +139,9 @@ TEST_F(Crashes, InAMapCostTheirChunkAndNoInputIsLost) {
 
 Faulty faulty_at_one(int number) { return {number == 1 ? Fault::throws_in_save : Fault::none}; }
 
-TEST_F(Crashes, AMapsResultThatCannotBeEncodedFailsAlone) {
+TEST_P(Crashes, AMapsResultThatCannotBeEncodedFailsAlone) {
   covers({109});
-  auto results = pool.map(faulty_at_one, numbers(3), {.chunk_size = 3});
+  auto results = executor->map(faulty_at_one, numbers(3), {.chunk_size = 3});
   int good = 0;
   int bad = 0;
   for (auto at = results.begin(); at != results.end(); ++at) {
@@ -152,7 +157,7 @@ TEST_F(Crashes, AMapsResultThatCannotBeEncodedFailsAlone) {
   EXPECT_EQ(bad, 1);
 }
 
-TEST_F(Crashes, WhatCannotBeEncodedFailsAlone) {
+TEST_P(Crashes, WhatCannotBeEncodedFailsAlone) {
   covers({103, 109});
   const auto argument = in_company(fault_of, Faulty{Fault::throws_in_save});
   EXPECT_NE(error_text(argument.exception()).find("cannot be saved"), std::string::npos);
@@ -160,7 +165,7 @@ TEST_F(Crashes, WhatCannotBeEncodedFailsAlone) {
   EXPECT_NE(error_text(result.exception()).find("cannot be saved"), std::string::npos);
 }
 
-TEST_F(Crashes, WhatCannotBeDecodedFailsAlone) {
+TEST_P(Crashes, WhatCannotBeDecodedFailsAlone) {
   covers({110, 116});
   const auto argument = in_company(fault_of, Faulty{Fault::throws_in_load});
   EXPECT_NE(error_text(argument.exception()).find("cannot be loaded"), std::string::npos);
@@ -168,31 +173,60 @@ TEST_F(Crashes, WhatCannotBeDecodedFailsAlone) {
   EXPECT_NE(error_text(result.exception()).find("cannot be loaded"), std::string::npos);
 }
 
-TEST_F(Crashes, OfTheCodecCostOneTask) {
+TEST_P(Crashes, OfTheCodecCostOneTask) {
   covers({104, 108});
   EXPECT_EQ(death_of(in_company(fault_of, Faulty{Fault::crashes_in_load})).signal, SIGSEGV);
   EXPECT_EQ(death_of(in_company(faulty_result, Fault::crashes_in_save)).signal, SIGSEGV);
 }
 
-TEST_F(Crashes, DuringShutdownDoNotHangIt) {
+TEST_P(Crashes, DuringShutdownDoNotHangIt) {
   covers({111});
   std::vector<Future<int>> crashing;
   for (int i = 0; i < 5; ++i) {
-    crashing.push_back(pool.submit(crash, i % 2 == 0 ? Crash::segfault : Crash::exit));
+    crashing.push_back(executor->submit(crash, i % 2 == 0 ? Crash::segfault : Crash::exit));
   }
-  const Future<int> last = pool.submit(count, 1);
-  pool.shutdown();
+  const Future<int> last = executor->submit(count, 1);
+  executor->shutdown();
   for (const auto& each : crashing) EXPECT_THROW(each.result(0s), WorkerDiedError);
   EXPECT_EQ(last.result(0s), 1);
   EXPECT_EQ(shared().runs, 6U);
 }
 
-TEST_F(Crashes, UnencodableThenExitIsClean) {
+TEST_P(Crashes, UnencodableThenExitIsClean) {
   covers({112});
-  const auto result = test::run_role("unencodable_and_exit");
+  const auto result = test::run_role("unencodable_and_exit_" + kind().name);
   EXPECT_EQ(result.status, 0);
   EXPECT_EQ(result.err, "");
   EXPECT_NE(result.out.find("cannot be saved"), std::string::npos) << result.out;
+}
+
+std::size_t crash_with(const std::string& text) {
+  crash(Crash::kill);
+  return text.size();
+}
+
+TEST_P(Crashes, WithLargeArgumentsAreCleanErrors) {
+  covers({113});
+  const std::string text(4'000'000, 'x');
+  std::vector<Future<std::size_t>> sizes;
+  for (int i = 0; i < 3; ++i)
+    sizes.push_back(executor->submit([](const std::string& x) { return x.size(); }, text));
+  EXPECT_EQ(death_of(in_company(crash_with, text)).signal, SIGKILL);
+  for (const auto& each : sizes) EXPECT_EQ(each.result(60s), text.size());
+}
+
+TEST_P(Crashes, BusyWorkersDoNotBlockSubmit) {
+  covers({114});
+  executor = make(1);
+  const Future<int> busy = executor->submit(pass_gate, 0);
+  ASSERT_TRUE(at_gate(1));
+  std::vector<Future<int>> futures;
+  for (int i = 0; i < 20'000; ++i) futures.push_back(executor->submit(twice, i));
+  EXPECT_FALSE(futures.front().done());
+  shared().gate = 1;
+  EXPECT_EQ(busy.result(60s), 0);
+  for (std::size_t i = 0; i < futures.size(); i += 999)
+    EXPECT_EQ(futures[i].result(60s), 2 * static_cast<int>(i));
 }
 
 std::string gate_and_echo(const std::string& text) {
@@ -200,7 +234,7 @@ std::string gate_and_echo(const std::string& text) {
   return text;
 }
 
-TEST_F(Crashes, WithMuchOnItsWayIsACleanError) {
+TEST_F(ProcessCrashes, WithMuchOnItsWayIsACleanError) {
   covers({113});
   ProcessPoolOptions options = quiet(1, 4);
   options.ring_bytes = 4096;
@@ -217,7 +251,7 @@ TEST_F(Crashes, WithMuchOnItsWayIsACleanError) {
   EXPECT_EQ(shared().runs, 5U);
 }
 
-TEST_F(Crashes, AStoppedProcessDoesNotBlockSubmit) {
+TEST_F(ProcessCrashes, AStoppedProcessDoesNotBlockSubmit) {
   covers({114});
   ProcessPoolOptions options = quiet(1, 64);
   options.ring_bytes = 4096;
@@ -237,9 +271,9 @@ TEST_F(Crashes, AStoppedProcessDoesNotBlockSubmit) {
   }
 }
 
-TEST_F(Crashes, WhatCannotBeSentIsRefusedOnSubmit) {
+TEST_P(Crashes, WhatCannotBeSentIsRefusedOnSubmit) {
   covers({115});
-  Executor& any = pool;  // which takes all that compiles: docs/sending.md
+  Executor& any = *executor;  // which takes all that compiles: docs/sending.md
   const std::string captured = "text";
   const auto refused = [&](auto... call) {
     try {
@@ -254,10 +288,10 @@ TEST_F(Crashes, WhatCannotBeSentIsRefusedOnSubmit) {
   static const int number = 1;
   EXPECT_TRUE(refused([](const int* x) { return *x; }, &number));
   EXPECT_TRUE(refused([] { return std::string_view("x"); }));
-  EXPECT_EQ(pool.submit(twice, 4).result(60s), 8);
+  EXPECT_EQ(executor->submit(twice, 4).result(60s), 8);
 }
 
-TEST_F(Crashes, RacyKillsChargeOneTaskEach) {
+TEST_F(ProcessCrashes, RacyKillsChargeOneTaskEach) {
   covers({82});
   for (int round = 0; round < 20; ++round) {
     reset_shared();
@@ -286,7 +320,7 @@ std::size_t take_memory(std::size_t bytes) {
   return std::string(bytes, 'x').size();
 }
 
-TEST_F(Crashes, MoreMemoryThanTheLimitIsAnErrorOfThatTask) {
+TEST_F(ProcessCrashes, MoreMemoryThanTheLimitIsAnErrorOfThatTask) {
   ProcessPoolOptions options = quiet(1);
   options.limits.address_space_bytes = std::uint64_t{2} << 30U;
   ProcessPoolExecutor limited(options);

@@ -31,6 +31,10 @@ class FutureStates : public ExecutorContract {
     ASSERT_TRUE(good.wait(60s) && bad.wait(60s));
     running = executor->submit(pass_gate, 7);
     ASSERT_TRUE(at_gate(1));
+    // From a cluster the news takes some milliseconds.
+    if (kind().is_cluster) {
+      ASSERT_TRUE(eventually([this] { return running.running(); }));
+    }
     waiting = executor->submit(count, 1);
     cancelled = executor->submit(count, 2);
     ASSERT_TRUE(cancelled.cancel());

@@ -133,9 +133,12 @@ std::span<const Excuse> excuses() {
   static constexpr const char* of_processes = "a thread is no process: it ends with the program";
   static constexpr const char* one_memory = "its tasks share the program's memory: nothing is sent";
   static constexpr const char* inner = "the decorated pool's own: see its column";
+  static constexpr const char* workers =
+      "its workers are not its own, and have process pools: see that column";
   static constexpr auto all = std::to_array<Excuse>({
       {41, 42, "threads", promises},
       {41, 42, "processes", promises},
+      {41, 42, "cluster", promises},
       {41, 42, "decorators", promises},
       {79, 79, "processes", of_threads},
       {81, 82, "threads", of_processes},
@@ -145,6 +148,18 @@ std::span<const Excuse> excuses() {
       {103, 106, "threads", one_memory},
       {108, 113, "threads", one_memory},
       {115, 116, "threads", one_memory},
+      {20, 20, "cluster", workers},
+      {59, 61, "cluster", workers},
+      {63, 63, "cluster", of_threads},
+      {65, 67, "cluster", "it has no initializer"},
+      {75, 75, "cluster", workers},
+      {79, 79, "cluster", of_threads},
+      {81, 81, "cluster", workers},
+      {88, 90, "cluster", workers},
+      {92, 93, "cluster", workers},
+      {97, 97, "cluster", workers},
+      {98, 98, "cluster", "where no thread can be started ZeroMQ ends the program"},
+      {99, 101, "cluster", "other clients use its workers, too"},
       {20, 20, "decorators", inner},
       {59, 63, "decorators", inner},
       {65, 67, "decorators", inner},

@@ -2,12 +2,14 @@
 #include <exception>
 #include <optional>
 
+#include <muster/cluster/client/cluster_executor.hpp>
 #include <muster/executors/process_pool.hpp>
 #include <muster/executors/thread_pool.hpp>
 #include <muster/patterns/rate_limited.hpp>
 #include <muster/patterns/retrying.hpp>
 
 #include "contract.hpp"
+#include "support/local_cluster.hpp"
 
 namespace muster::conformance {
 namespace {
@@ -47,6 +49,28 @@ std::unique_ptr<Executor> make_processes(unsigned workers) {
   return std::make_unique<ProcessPoolExecutor>(std::move(options));
 }
 
+/// With its cluster.
+class ClusterOfItsOwn final : public Executor {
+ public:
+  explicit ClusterOfItsOwn(unsigned workers)
+      : cluster_({.workers = 1, .slots = workers}), executor_(cluster_.address()) {}
+
+  void execute(detail::TaskPtr task) override { executor_.execute(std::move(task)); }
+  void shutdown(bool wait, bool cancel_pending) override {
+    executor_.shutdown(wait, cancel_pending);
+  }
+  bool drain(std::optional<Duration> timeout) override { return executor_.drain(timeout); }
+  unsigned max_workers() const noexcept override { return executor_.max_workers(); }
+
+ private:
+  test::LocalCluster cluster_;
+  ClusterExecutor executor_;
+};
+
+std::unique_ptr<Executor> make_cluster(unsigned workers) {
+  return std::make_unique<ClusterOfItsOwn>(workers);
+}
+
 std::unique_ptr<Executor> make_retrying(unsigned workers) {
   RetryOptions options;  // every task is one that could be run again
   options.retry_if = [](const std::exception_ptr&) { return false; };
@@ -63,9 +87,10 @@ std::unique_ptr<Executor> make_rate_limited(unsigned workers) {
 }  // namespace
 
 std::span<const Kind> kinds() {
-  static const std::array<Kind, 4> all = {{
+  static const std::array<Kind, 5> all = {{
       {.name = "threads", .make = make_threads, .takes_anything = true},
       {.name = "processes", .make = make_processes, .kills_running = true},
+      {.name = "cluster", .make = make_cluster, .kills_running = true, .is_cluster = true},
       {.name = "retrying", .make = make_retrying, .is_decorator = true},
       {.name = "rate_limited",
        .make = make_rate_limited,
@@ -74,5 +99,7 @@ std::span<const Kind> kinds() {
   }};
   return all;
 }
+
+std::span<const Kind> sending_kinds() { return kinds().subspan(1, 2); }
 
 }  // namespace muster::conformance

@@ -155,7 +155,7 @@ TEST_F(ProcessesContract, ATaskOfALaterZygoteMayExit) {
 }
 
 TEST_P(Shutdown, WithoutThreadsThereIsAnErrorAndNoHang) {
-  if (kind().is_decorator) return;  // the pool's own
+  if (kind().is_decorator || kind().is_cluster) return;  // the pool's own; see the excuses
   covers({98});
   const auto result = test::run_role("no_threads_" + kind().name);
   EXPECT_EQ(result.status, 0) << result.err;

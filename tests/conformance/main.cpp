@@ -6,6 +6,7 @@
 
 #include "contract.hpp"
 #include "support/leak_check.hpp"
+#include "support/local_cluster.hpp"
 
 // A forked child makes a pool of its own (item 62): ThreadSanitizer would end it at its first
 // thread.
@@ -19,6 +20,7 @@ int main(int argc, char** argv) {
     return muster::conformance::play_role(argv[1] + role_flag.size());
   }
   muster::init();
+  muster::test::LocalCluster::prepare();
   testing::InitGoogleTest(&argc, argv);
   auto& tests = *testing::UnitTest::GetInstance();
   tests.listeners().Append(new muster::test::LeakCheck);

@@ -24,6 +24,7 @@
 
 #include "contract.hpp"
 #include "faulty.hpp"
+#include "support/local_cluster.hpp"
 #include "support/proc.hpp"
 #include "tasks.hpp"
 
@@ -177,12 +178,12 @@ int exit_in_a_later_zygote() {
   return fail("no death");
 }
 
-int unencodable_and_exit() {
+int unencodable_and_exit(const std::string& kind) {
   init();
-  static ProcessPoolExecutor pool({.max_workers = 2});
-  static const Future<int> bad = pool.submit(fault_of, Faulty{Fault::throws_in_save});
-  pool.submit(count, 1);
-  pool.shutdown(false);
+  static const std::unique_ptr<Executor> executor = make(kind, 2);
+  static const Future<int> bad = executor->submit(fault_of, Faulty{Fault::throws_in_save});
+  executor->submit(count, 1);
+  executor->shutdown(false);
   std::atexit([] { std::printf("%s\n", error_text(bad.exception(0s)).c_str()); });
   bad.wait(60s);
   return 0;
@@ -191,17 +192,18 @@ int unencodable_and_exit() {
 }  // namespace
 
 int play_role(const std::string& role) {
+  test::LocalCluster::prepare();  // before static executors, which so end earlier
   for (const Kind& kind : kinds()) {
     for (const char* how : {"plainly", "without_wait", "cancelling"}) {
       if (role == "exit_" + kind.name + "_" + how) return exit_with_work(kind.name, how);
     }
     if (role == "no_threads_" + kind.name) return without_threads(kind.name);
+    if (role == "unencodable_and_exit_" + kind.name) return unencodable_and_exit(kind.name);
   }
   if (role == "exit_with_a_live_pool") return exit_with_a_live_pool();
   if (role == "exit_in_a_later_zygote") return exit_in_a_later_zygote();
   if (role == "exit_with_work_of_a_global") return exit_with_work_of_a_global();
   if (role == "zygote_dies") return zygote_dies();
-  if (role == "unencodable_and_exit") return unencodable_and_exit();
   return fail("no such role");
 }
 

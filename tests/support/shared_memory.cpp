@@ -2,7 +2,9 @@
 
 #include <cstdlib>
 #include <new>
+#include <string>
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -10,22 +12,33 @@
 namespace muster::test {
 namespace {
 
+constexpr const char* variable = "MUSTER_TEST_SHARED";
+
 Shared* shared_memory = nullptr;
+int shared_fd = -1;
 
 }  // namespace
 
 Shared& shared() { return *shared_memory; }
 
 void map_shared() {
-  void* memory =
-      ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  const char* const given = std::getenv(variable);
+  shared_fd = given != nullptr ? ::open(given, O_RDWR | O_CLOEXEC)
+                               : ::memfd_create("muster-test-shared", MFD_CLOEXEC);
+  if (shared_fd < 0 || ::ftruncate(shared_fd, sizeof(Shared)) != 0) std::abort();
+  void* memory = ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED, shared_fd, 0);
   if (memory == MAP_FAILED) std::abort();
-  shared_memory = ::new (memory) Shared{};
+  shared_memory = given != nullptr ? static_cast<Shared*>(memory) : ::new (memory) Shared{};
   ::pthread_atfork(nullptr, nullptr, [] {
     if (shared().doomed_births == 0) return;
     --shared().doomed_births;
     std::_Exit(9);
   });
+}
+
+std::string shared_memory_variable() {
+  return std::string(variable) + "=/proc/" + std::to_string(::getpid()) + "/fd/" +
+         std::to_string(shared_fd);
 }
 
 void reset_shared() {

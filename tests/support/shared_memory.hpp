@@ -3,6 +3,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <string>
 #include <thread>
 
 #include <muster/base/clock.hpp>
@@ -21,7 +22,9 @@ struct Shared {
 };
 
 Shared& shared();
-void map_shared();    ///< to be called once, at the top of main
+void map_shared();  ///< to be called once, at the top of main
+/// For the environment of this program where others start it: there it maps the same memory.
+std::string shared_memory_variable();
 void reset_shared();  ///< everything 0: the gate is closed
 void stay_at_gate();  ///< in a task: arrives, waits until the gate is open, and goes on
 
