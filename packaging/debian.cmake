@@ -1,5 +1,5 @@
 # Debian packages: `cpack -G DEB` in the build directory writes
-#   muster      the program and its plugins; dpkg-shlibdeps finds what they depend on
+#   muster      the programs and their plugins; dpkg-shlibdeps finds what they depend on
 #   muster-dev  headers, static library, CMake package
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME muster)
@@ -20,15 +20,18 @@ set(CPACK_DEBIAN_RUNTIME_PACKAGE_NAME muster)
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_SECTION utils)
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_SHLIBDEPS ON)
 set(CPACK_COMPONENT_RUNTIME_DESCRIPTION
-    "map-reduce over files in crash-proof local processes
- The muster program and its plugins for counting words and searching lines.")
+    "map-reduce over files in crash-proof local processes, futures on clusters
+ The muster program with its plugins for counting words and searching lines, and the coordinator and
+ worker of a cluster.")
 
 # Recommended, not needed: a plugin's author gets by with the headers alone.
 set(CPACK_DEBIAN_DEV_PACKAGE_NAME muster-dev)
 set(CPACK_DEBIAN_DEV_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_DEV_PACKAGE_DEPENDS "muster (= ${PROJECT_VERSION})")
 set(CPACK_DEBIAN_DEV_PACKAGE_RECOMMENDS
-    "libfmt-dev, libxxhash-dev, libcereal-dev, libgtest-dev, cmake (>= 3.25)")
+    "libfmt-dev, libxxhash-dev, libcereal-dev, libgtest-dev, cppzmq-dev, libsodium-dev"
+    "cmake (>= 3.25)")
+list(JOIN CPACK_DEBIAN_DEV_PACKAGE_RECOMMENDS ", " CPACK_DEBIAN_DEV_PACKAGE_RECOMMENDS)
 set(CPACK_COMPONENT_DEV_DESCRIPTION
     "what plugins and programs are built with
  Headers, the static library, and the packages for CMake and pkg-config.")

@@ -46,8 +46,9 @@ TEST_F(Clusters, AnErrorTellsWhatItWasThere) {
   LocalCluster cluster({});
   ClusterExecutor executor(cluster.address());
   const pid_t task_process = executor.submit(own_pid).result(60s);
+  const Future<void> task = executor.submit(throw_nested);
   try {
-    executor.submit(throw_nested).result(60s);
+    task.result(60s);
     ADD_FAILURE() << "no error";
   } catch (const RemoteError& error) {
     EXPECT_NE(error.type().find("OwnError"), std::string::npos) << error.type();

@@ -96,6 +96,10 @@ TEST_P(FutureStates, AreCancelledWhereThatCanBe) {
   EXPECT_TRUE(waiting.cancel());
   EXPECT_EQ(running.cancel(), kind().kills_running);
   EXPECT_EQ(running.cancelled(), kind().kills_running);
+  // A cluster's worker hears of it a little later; of this call, after that.
+  if (kind().is_cluster) {
+    EXPECT_EQ(executor->submit(twice, 4).result(60s), 8);
+  }
   shared().gate = 1;
   if (!kind().kills_running) {
     EXPECT_EQ(running.result(60s), 7);

@@ -7,6 +7,7 @@
 #include "contract.hpp"
 #include "support/leak_check.hpp"
 #include "support/local_cluster.hpp"
+#include "support/zmq_under_tsan.hpp"
 
 // A forked child makes a pool of its own (item 62): ThreadSanitizer would end it at its first
 // thread.

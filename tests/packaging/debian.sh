@@ -16,9 +16,11 @@ has() {  # has PACKAGE PATH...
 }
 has_none() { if grep -E "$2" "$1.list"; then exit 1; fi; }
 
-has muster bin/muster lib/muster/plugins/wordcount.so lib/muster/plugins/grep.so
+has muster bin/muster bin/muster-coordinator bin/muster-worker lib/muster/plugins/wordcount.so \
+  lib/muster/plugins/grep.so
 has_none muster 'include|\.a$|cmake'
 has muster-dev include/muster/plugin.hpp include/muster/plugin/abi.h lib/libmuster.a \
+  lib/libmuster_cluster.a include/muster/cluster/client/cluster_executor.hpp \
   lib/cmake/muster/musterConfig.cmake lib/cmake/muster/MusterAddPlugin.cmake \
   lib/pkgconfig/muster.pc
 has_none muster-dev 'bin/|plugins/'

@@ -52,6 +52,6 @@ project newer 'find_package(muster 2 CONFIG REQUIRED)'
 refuse newer
 expect newer 'compatible with requested version "2"'
 
-project unknown 'find_package(muster 1 CONFIG REQUIRED COMPONENTS cluster)'
+project unknown 'find_package(muster 1 CONFIG REQUIRED COMPONENTS moon)'
 refuse unknown
-expect unknown "no component 'cluster': there are sdk and library"
+expect unknown "no component 'moon': there are sdk, library, cluster"

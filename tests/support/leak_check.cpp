@@ -1,6 +1,8 @@
 #include "leak_check.hpp"
 
 #include <algorithm>
+#include <array>
+#include <fstream>
 
 #include <unistd.h>
 
@@ -14,6 +16,27 @@ namespace {
 
 /// stdin, stdout, stderr, its socket to us, and the signalfd.
 constexpr std::size_t idle_zygote_fds = 5;
+
+// What ThreadSanitizer starts to look something up, even for a report that is then suppressed.
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define MUSTER_HAS_SYMBOLIZER
+extern "C" void __sanitizer_symbolize_pc(void*, const char*, char*, std::size_t);  // NOLINT
+#endif
+#endif
+
+void start_symbolizer() {
+#ifdef MUSTER_HAS_SYMBOLIZER
+  std::array<char, 256> text{};
+  __sanitizer_symbolize_pc(__builtin_return_address(0), "%f", text.data(), text.size());
+#endif
+}
+
+bool is_zygote(pid_t pid) {
+  std::ifstream in("/proc/" + std::to_string(pid) + "/comm");
+  std::string name;
+  return std::getline(in, name) && name == "muster-zygote";
+}
 
 void add_difference(std::string& text, const char* what, std::size_t before, std::size_t now) {
   if (now == before) return;
@@ -33,6 +56,7 @@ LeakCheck::LeakCheck(Duration patience) : patience_(patience) {
   // The program's timer is never destroyed. The thread sanitizer starts a thread of its own with
   // the first one.
   detail::Timer::of_this_process().call_at(Clock::now(), [] {});
+  start_symbolizer();
 }
 
 void LeakCheck::OnTestStart(const testing::TestInfo&) { before_ = Holdings::now(); }
@@ -54,6 +78,7 @@ std::string LeakCheck::what_is_left() const {
   }
   // The zygote is the one child that stays.
   for (const pid_t zygote : before_.children) {
+    if (!is_zygote(zygote)) continue;
     add_difference(text, "task processes", 0, children_of(zygote).size());
     if (std::find(now.children.begin(), now.children.end(), zygote) != now.children.end()) {
       add_difference(text, "descriptors of the zygote", idle_zygote_fds, count_fds(zygote));

@@ -2,6 +2,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <iterator>
 
 #include <fmt/format.h>
 
@@ -65,6 +66,27 @@ std::uint64_t parse_bytes(std::string_view text, std::string_view option) {
                 "write it like 4096, 64K, 8M or 1G");
   }
   return value << shift;
+}
+
+Duration parse_duration(std::string_view text, std::string_view option) {
+  struct Unit {
+    std::string_view name;
+    std::int64_t ns;
+  };
+  constexpr Unit units[] = {
+      {"ms", 1'000'000}, {"s", 1'000'000'000}, {"m", 60'000'000'000}, {"h", 3'600'000'000'000}};
+  constexpr std::int64_t year_ns = std::int64_t{365} * 24 * 3'600'000'000'000;
+  std::int64_t value = 0;
+  const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const std::string_view suffix = text.substr(static_cast<std::size_t>(end - text.data()));
+  const auto* const unit = std::find_if(std::begin(units), std::end(units),
+                                        [&](const Unit& each) { return each.name == suffix; });
+  if (problem != std::errc() || unit == std::end(units) || value <= 0 ||
+      value > year_ns / unit->ns) {
+    throw Error(ErrorCode::usage, fmt::format("{}: '{}' is not a time", option, text),
+                "write it like 500ms, 10s, 5m or 4h");
+  }
+  return Duration(value * unit->ns);
 }
 
 }  // namespace muster

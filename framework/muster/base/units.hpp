@@ -17,4 +17,7 @@ std::string format_clock(Duration duration);     ///< "0:12", "1:02:03": seconds
 /// `option` and shows the forms accepted.
 std::uint64_t parse_bytes(std::string_view text, std::string_view option);
 
+/// Parses "500ms", "10s", "5m", "4h"; above 0 and at most a year. Throws as parse_bytes() does.
+Duration parse_duration(std::string_view text, std::string_view option);
+
 }  // namespace muster

@@ -1,6 +1,9 @@
+#include <array>
 #include <cstdlib>
+#include <ctime>
 #include <filesystem>
 #include <iostream>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -11,6 +14,7 @@
 
 #include <muster/base/cpu_count.hpp>
 #include <muster/base/error.hpp>
+#include <muster/base/units.hpp>
 #include <muster/base/version.hpp>
 #include <muster/cli/commands.hpp>
 #include <muster/cli/exit_code.hpp>
@@ -18,6 +22,8 @@
 #include <muster/cli/stop_signals.hpp>
 #include <muster/cli/streams.hpp>
 #include <muster/cluster/coordinator/coordinator.hpp>
+#include <muster/cluster/security/authorized_keys.hpp>
+#include <muster/cluster/security/key_files.hpp>
 #include <muster/cluster/worker/worker_agent.hpp>
 #include <muster/transport/zmq_dialer.hpp>
 #include <muster/transport/zmq_listener.hpp>
@@ -60,33 +66,47 @@ bool is_local(std::string_view address) {
   return host.starts_with("127.") || host.starts_with("localhost:") || host.starts_with("[::1]:");
 }
 
-void require_local(const std::string& address, bool anyone_may) {
-  if (is_local(address) || anyone_may) return;
+void require_safe(const std::string& address, bool has_keys, bool anyone_may) {
+  if (has_keys || is_local(address) || anyone_may) return;
   throw Error(ErrorCode::usage,
               fmt::format("'{}' can be reached from other machines, and whoever reaches it may run "
                           "any program on the workers",
                           address),
-              "bind to 127.0.0.1, or, on a network where you trust everybody, add "
-              "--let-anyone-run-anything");
+              "make keys with 'muster keys init' and add --keys DIR; or, on a network where you "
+              "trust everybody, add --let-anyone-run-anything");
 }
 
 int run_coordinator(const po::variables_map& values) {
   const auto address = values["bind"].as<std::string>();
-  require_local(address, values.count("let-anyone-run-anything") != 0);
+  const bool has_keys = values.count("keys") != 0;
+  require_safe(address, has_keys, values.count("let-anyone-run-anything") != 0);
   const auto state = values.count("state") != 0
                          ? std::filesystem::path(values["state"].as<std::string>())
                          : own_directory("XDG_STATE_HOME", ".local/state");
   const StopSignals signals;
   transport::ZmqContext context;
-  transport::ZmqListener listener(context, address);
+  std::optional<cluster::AuthorizedKeys> authorized;
+  std::optional<transport::ListenerKeys> keys;
+  if (has_keys) {
+    const std::filesystem::path directory = values["keys"].as<std::string>();
+    authorized.emplace(directory);
+    keys = {cluster::read_key_file(directory / "coordinator.key"),
+            [&](std::string_view key) { return authorized->user_of(key); }};
+  }
+  transport::ZmqListener listener(context, address, keys);
   cluster::CoordinatorOptions options;
   // Each life has a higher one than all before, as long as the clock does not go back.
   options.sessions.epoch = static_cast<std::uint64_t>(
       std::chrono::system_clock::now().time_since_epoch() / std::chrono::microseconds(1));
+  constexpr int heartbeats_a_lease = 10;
+  options.sessions.lease = parse_duration(values["lease"].as<std::string>(), "--lease");
+  options.sessions.heartbeat = options.sessions.lease / heartbeats_a_lease;
   options.log = [](const std::string& line) { log_line("muster-coordinator", line); };
-  cluster::Coordinator coordinator(std::move(options), listener, state / "programs");
+  cluster::Coordinator coordinator(std::move(options), listener, state / "programs",
+                                   authorized ? &*authorized : nullptr);
   const std::stop_callback stop(signals.token(), [&] { coordinator.stop(); });
-  log_line("muster-coordinator", "listening at " + listener.address());
+  log_line("muster-coordinator", fmt::format("listening at {}{}", listener.address(),
+                                             has_keys ? ", with keys" : ", without keys"));
   coordinator.run();
   log_line("muster-coordinator", "ends");
   return 0;
@@ -130,7 +150,10 @@ int run_worker(const po::variables_map& values) {
   cluster::WorkerOptions options = read_worker(values);
   const StopSignals signals;
   transport::ZmqContext context;
-  transport::ZmqDialer dialer(context, values["coordinator"].as<std::string>());
+  std::optional<transport::DialerKeys> keys;
+  if (values.count("keys") != 0)
+    keys = cluster::read_dialer_keys(values["keys"].as<std::string>(), "worker");
+  transport::ZmqDialer dialer(context, values["coordinator"].as<std::string>(), std::move(keys));
   cluster::WorkerAgent agent(std::move(options), dialer, cache / "programs");
   const std::stop_callback stop(signals.token(), [&] { agent.stop(); });
   agent.run();
@@ -168,8 +191,12 @@ int coordinator_main(const std::vector<std::string>& arguments) {
   add("bind",
       po::value<std::string>()->value_name("ADDRESS")->default_value("tcp://127.0.0.1:7600"),
       "where workers and clients connect to; port 0: any that is free");
+  add("keys", po::value<std::string>()->value_name("DIR"),
+      "where coordinator.key is, and the keys that may come in ('muster keys init' makes it)");
   add("state", po::value<std::string>()->value_name("DIR"),
       "where it keeps programs (default: ~/.local/state/muster)");
+  add("lease", po::value<std::string>()->value_name("TIME")->default_value("10s"),
+      "a worker or client that was not heard of for so long is given up");
   add("let-anyone-run-anything", "bind to an address that other machines reach, without keys");
   add("version", "print the version");
   add("help,h", "print this text");
@@ -188,6 +215,8 @@ int worker_main(const std::vector<std::string>& arguments) {
       "calls at a time (default: the CPUs this process may use)");
   add("name", po::value<std::string>()->value_name("NAME"),
       "what it is called in the cluster (default: HOST-PID)");
+  add("keys", po::value<std::string>()->value_name("DIR"),
+      "where worker.key and coordinator.pub are; or the key file, with coordinator.pub beside it");
   add("cache", po::value<std::string>()->value_name("DIR"),
       "where it keeps programs (default: ~/.cache/muster)");
   add("env", po::value<std::vector<std::string>>()->composing()->value_name("NAME=VALUE"),

@@ -9,6 +9,7 @@ namespace muster::cli {
 /// code; errors that come before a job view exists are thrown as Error.
 int run_command(const std::vector<std::string>& arguments);
 int plugin_command(const std::vector<std::string>& arguments);
+int keys_command(const std::vector<std::string>& arguments);
 
 /// The programs muster-coordinator and muster-worker.
 int coordinator_main(const std::vector<std::string>& arguments);

@@ -18,9 +18,10 @@ constexpr const char* usage_text =
   muster plugin list           what tasks there are
   muster plugin check FILE.so  is it a sound plugin?
   muster plugin new NAME       start a plugin of your own
+  muster keys init             make keys for a cluster; authorize, list and revoke them
   muster version               print the version
 
-'muster run --help' and 'muster plugin --help' say more.
+'muster run --help', 'muster plugin --help' and 'muster keys --help' say more.
 Example: muster run wordcount --set case=lower README.md | sort -k2,2nr | head
 )";
 
@@ -33,6 +34,7 @@ int dispatch(const std::vector<std::string>& arguments) {
   const std::vector<std::string> rest(arguments.begin() + 1, arguments.end());
   if (command == "run") return run_command(rest);
   if (command == "plugin") return plugin_command(rest);
+  if (command == "keys") return keys_command(rest);
   if (command == "version" || command == "--version") {
     fmt::print("muster {}\n", version_text);
     return 0;
@@ -41,7 +43,7 @@ int dispatch(const std::vector<std::string>& arguments) {
     fmt::print("{}", usage_text);
     return 0;
   }
-  throw unknown_command("", command, {"run", "plugin", "version", "help"}, "muster help");
+  throw unknown_command("", command, {"run", "plugin", "keys", "version", "help"}, "muster help");
 }
 
 }  // namespace

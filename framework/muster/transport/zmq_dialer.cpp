@@ -42,8 +42,9 @@ struct ZmqDialer::Sockets {
   std::optional<Connection> connection;
 };
 
-ZmqDialer::ZmqDialer(ZmqContext& context, const std::string& address)
-    : sockets_(std::make_unique<Sockets>(context)), address_(address) {
+ZmqDialer::ZmqDialer(ZmqContext& context, const std::string& address,
+                     std::optional<DialerKeys> keys)
+    : sockets_(std::make_unique<Sockets>(context)), address_(address), keys_(std::move(keys)) {
   // So that a typing error is told at once, and not tried for ever.
   connect();
   close(Duration::zero());
@@ -56,6 +57,11 @@ void ZmqDialer::connect() {
   try {
     Sockets::Connection& made = sockets_->connection.emplace(sockets_->context);
     set_common_options(made.dealer);
+    if (keys_) {
+      made.dealer.set(zmq::sockopt::curve_serverkey, keys_->listener_public_key);
+      made.dealer.set(zmq::sockopt::curve_publickey, keys_->own.public_key);
+      made.dealer.set(zmq::sockopt::curve_secretkey, keys_->own.secret_key);
+    }
     made.dealer.set(zmq::sockopt::reconnect_ivl, -1);  // a new socket instead: nothing old on it
     const std::string events = unused_endpoint();
     if (zmq_socket_monitor(made.dealer.handle(), events.c_str(), watched_events) != 0)

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
+#include <muster/transport/curve.hpp>
 #include <muster/transport/dialer.hpp>
 #include <muster/transport/zmq_context.hpp>
 
@@ -12,7 +14,8 @@ namespace muster::transport {
 class ZmqDialer final : public Dialer {
  public:
   /// Throws Error(usage) if the address makes no sense.
-  ZmqDialer(ZmqContext& context, const std::string& address);
+  ZmqDialer(ZmqContext& context, const std::string& address,
+            std::optional<DialerKeys> keys = std::nullopt);
   ~ZmqDialer() override;
 
   void connect() override;
@@ -30,6 +33,7 @@ class ZmqDialer final : public Dialer {
 
   std::unique_ptr<Sockets> sockets_;
   std::string address_;
+  std::optional<DialerKeys> keys_;
   State state_ = State::closed;
   std::string trouble_;
 };

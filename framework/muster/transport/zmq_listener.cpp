@@ -2,11 +2,14 @@
 #include <cerrno>
 #include <cstring>
 #include <iterator>
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include <muster/base/error.hpp>
+#include <muster/transport/zap_handler.hpp>
+#include <muster/transport/zmq_dialer.hpp>
 #include <muster/transport/zmq_listener.hpp>
 #include <muster/transport/zmq_socket.hpp>
 
@@ -40,14 +43,23 @@ Name to_name(wire::PeerId peer) {
 struct ZmqListener::Socket {
   explicit Socket(ZmqContext& context) : router(context.impl().context, zmq::socket_type::router) {}
 
+  std::optional<ZapHandler> zap;
   zmq::socket_t router;
   WakeFd wake;
 };
 
-ZmqListener::ZmqListener(ZmqContext& context, const std::string& address)
-    : socket_(std::make_unique<Socket>(context)) {
+ZmqListener::ZmqListener(ZmqContext& context, const std::string& address,
+                         std::optional<ListenerKeys> keys)
+    : socket_(std::make_unique<Socket>(context)), has_keys_(keys.has_value()) {
   zmq::socket_t& router = socket_->router;
   set_common_options(router);
+  if (keys) {
+    socket_->zap.emplace(context.impl().context, keys->user_of);
+    router.set(zmq::sockopt::curve_server, true);
+    router.set(zmq::sockopt::curve_secretkey, keys->own.secret_key);
+    router.set(zmq::sockopt::zap_domain, "muster");
+    enforce_zap(router);
+  }
   router.set(zmq::sockopt::router_mandatory, true);
   router.set(zmq::sockopt::backlog, 1024);
   try {
@@ -59,6 +71,26 @@ ZmqListener::ZmqListener(ZmqContext& context, const std::string& address)
                 is_odd ? "an address looks like tcp://127.0.0.1:7600" : "");
   }
   address_ = router.get(zmq::sockopt::last_endpoint);
+  if (keys) require_refusal_of_strangers(context, keys->own.public_key);
+}
+
+/// ZeroMQ lets everybody in if something about the keys is not as it should be.
+void ZmqListener::require_refusal_of_strangers(ZmqContext& context,
+                                               const std::string& public_key) const {
+  constexpr Duration patience = std::chrono::seconds(10);
+  std::string address = address_;
+  const std::string everywhere = "//0.0.0.0:";
+  if (const auto at = address.find(everywhere); at != std::string::npos)
+    address.replace(at, everywhere.size(), "//127.0.0.1:");
+  ZmqDialer stranger(context, address, DialerKeys{make_curve_keys(), public_key});
+  stranger.connect();
+  const TimePoint deadline = Clock::now() + patience;
+  while (stranger.state() == Dialer::State::connecting && Clock::now() < deadline)
+    stranger.wait(deadline);
+  if (stranger.state() == Dialer::State::lost) return;
+  throw Error(ErrorCode::broken,
+              fmt::format("a key that nobody knows was not refused at '{}'", address_),
+              "do not use this machine's ZeroMQ for a coordinator");
 }
 
 ZmqListener::~ZmqListener() = default;
@@ -88,8 +120,11 @@ bool ZmqListener::receive(Arrived& out) {
       discard_rest(socket_->router);
       continue;
     }
-    // There are no keys, so whatever the peer says of itself ("User-Id") is no proof.
-    out = {*peer, {}, Bytes(static_cast<const char*>(frame.data()), frame.size())};
+    out.peer = *peer;
+    // Without keys, what the peer says of itself is no proof.
+    const char* const user = has_keys_ ? zmq_msg_gets(frame.handle(), "User-Id") : nullptr;
+    out.user = user != nullptr ? user : "";
+    out.bytes.assign(static_cast<const char*>(frame.data()), frame.size());
     return true;
   }
   return false;

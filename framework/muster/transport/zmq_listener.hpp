@@ -2,8 +2,10 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
+#include <muster/transport/curve.hpp>
 #include <muster/transport/listener.hpp>
 #include <muster/transport/zmq_context.hpp>
 
@@ -14,16 +16,19 @@ struct ListenerCounters {
   std::uint64_t dropped = 0;       ///< frames to peers that did not keep up
 };
 
-/// A ROUTER socket. ZeroMQ 4.3.4 lets a peer name itself as the next one would be named, and ends
-/// the program when it comes to that: so only those may reach it who are trusted, by their keys or
-/// because the address is this machine's.
+/// A ROUTER socket. With keys nobody comes in whose key is not known, and all is encrypted; that is
+/// tried out before anybody is let in. Without, whoever reaches it is let in: ZeroMQ 4.3.4 lets a
+/// peer name itself as the next one would be named, and ends the program when it comes to that. So
+/// that is for addresses of this machine.
 ///
 /// Throws Error(usage) if the address makes no sense, Error(io) if it cannot be
 /// bound. The context must outlive it.
 class ZmqListener final : public Listener {
  public:
-  /// "tcp://127.0.0.1:7600"; port 0 or "*": any that is free. Also "ipc:///path".
-  ZmqListener(ZmqContext& context, const std::string& address);
+  /// "tcp://127.0.0.1:7600"; port 0 or "*": any that is free. Also "ipc:///path". With keys: one
+  /// for each context. Throws Error(broken) if a key that is not known would be let in.
+  ZmqListener(ZmqContext& context, const std::string& address,
+              std::optional<ListenerKeys> keys = std::nullopt);
   ~ZmqListener() override;
 
   const std::string& address() const override { return address_; }
@@ -36,8 +41,11 @@ class ZmqListener final : public Listener {
 
  private:
   struct Socket;
+  void require_refusal_of_strangers(ZmqContext& context, const std::string& public_key) const;
+
   std::unique_ptr<Socket> socket_;
   std::string address_;
+  bool has_keys_ = false;
   ListenerCounters counters_;
 };
 

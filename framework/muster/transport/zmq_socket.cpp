@@ -38,6 +38,14 @@ void set_common_options(zmq::socket_t& socket) {
              static_cast<std::int64_t>(wire::frame_header_bytes + wire::body_bytes_max));
 }
 
+void enforce_zap(zmq::socket_t& socket) {
+  constexpr int zap_enforce_domain = 93;  // ZMQ_ZAP_ENFORCE_DOMAIN, a draft in the headers of 4.3.4
+  const int on = 1;
+  if (zmq_setsockopt(socket.handle(), zap_enforce_domain, &on, sizeof(on)) == 0) return;
+  throw Error(ErrorCode::broken, "this ZeroMQ cannot be told to insist on keys",
+              "install libzmq 4.3.4 or later");
+}
+
 zmq::message_t to_zmq(const wire::SharedFrame& frame) {
   constexpr std::size_t borrowed_bytes_min = 4096;
   if (frame->size() < borrowed_bytes_min) return zmq::message_t(frame->data(), frame->size());

@@ -27,6 +27,9 @@ struct ZmqContext::Impl {
 ///   there are keys), and whoever does not complete a handshake is thrown out.
 void set_common_options(zmq::socket_t& socket);
 
+/// Without an answer of a ZAP handler nobody is let in. Otherwise ZeroMQ would let in everybody.
+void enforce_zap(zmq::socket_t& socket);
+
 /// A message that refers to the frame, or has a copy of a small one.
 zmq::message_t to_zmq(const wire::SharedFrame& frame);
 

@@ -275,6 +275,17 @@ void Sessions::expire(TimePoint now, SessionsOutput& out) {
   }
 }
 
+void Sessions::recheck(SessionsOutput& out) {
+  std::vector<SessionId> revoked;
+  for (const auto& [id, session] : sessions_) {
+    if (!options_.may_be(session.user, session.role)) revoked.push_back(id);
+  }
+  for (const SessionId each : revoked) {
+    end_of(*find(each), SessionEnded::Reason::revoked, "its key was revoked",
+           Refusal{Refusal::Reason::not_allowed, "this key was revoked", ""}, out);
+  }
+}
+
 std::optional<TimePoint> Sessions::next_deadline() const {
   std::optional<TimePoint> next;
   if (!leases_.empty()) next = leases_.begin()->at;

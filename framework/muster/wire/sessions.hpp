@@ -79,6 +79,8 @@ class Sessions {
                SessionsOutput& out);
   /// The connection is no more; the session waits for another.
   void gone(PeerId peer);
+  /// Ends those whose owners may not be what they are any more (SessionsOptions::may_be).
+  void recheck(SessionsOutput& out);
   void expire(TimePoint now, SessionsOutput& out);
   std::optional<TimePoint> next_deadline() const;
 

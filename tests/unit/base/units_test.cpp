@@ -95,5 +95,19 @@ TEST(ParseBytes, refuses_everything_else) {
   }
 }
 
+TEST(ParseDuration, takes_a_number_and_a_unit) {
+  EXPECT_EQ(parse_duration("500ms", "--x"), 500ms);
+  EXPECT_EQ(parse_duration("10s", "--x"), 10s);
+  EXPECT_EQ(parse_duration("5m", "--x"), 5min);
+  EXPECT_EQ(parse_duration("4h", "--x"), 4h);
+}
+
+TEST(ParseDuration, refuses_everything_else) {
+  for (const char* text : {"", "s", "10", "0s", "-1s", "1.5s", "10 s", "10d", "9000h",
+                           "99999999999999999999s", "9223372036854775807h"}) {
+    EXPECT_THROW(parse_duration(text, "--x"), Error) << text;
+  }
+}
+
 }  // namespace
 }  // namespace muster

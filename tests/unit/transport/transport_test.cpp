@@ -1,7 +1,10 @@
+#include <atomic>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <ostream>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -12,13 +15,12 @@
 
 #include <muster/base/error.hpp>
 #include <muster/base/file.hpp>
+#include <muster/transport/curve.hpp>
 #include <muster/transport/memory_network.hpp>
 #include <muster/transport/zmq_dialer.hpp>
 #include <muster/transport/zmq_listener.hpp>
 
-// What ZeroMQ's own threads do is built without ThreadSanitizer, which so does not see its locks.
-extern "C" const char* __tsan_default_suppressions();                                // NOLINT
-extern "C" const char* __tsan_default_suppressions() { return "race:libzmq.so\n"; }  // NOLINT
+#include "support/zmq_under_tsan.hpp"
 
 namespace muster::transport {
 namespace {
@@ -64,8 +66,29 @@ class OverTcp final : public Network {
   ZmqContext context_;
 };
 
+class Encrypted final : public Network {
+ public:
+  std::unique_ptr<Listener> listen() override {
+    ListenerKeys keys{listener_keys_, [this](std::string_view key) {
+                        return key == dialer_keys_.public_key ? std::optional("somebody")
+                                                              : std::nullopt;
+                      }};
+    return std::make_unique<ZmqListener>(context_, "tcp://127.0.0.1:*", keys);
+  }
+  std::unique_ptr<Dialer> dial(const Listener& to) override {
+    return std::make_unique<ZmqDialer>(context_, to.address(),
+                                       DialerKeys{dialer_keys_, listener_keys_.public_key});
+  }
+
+ private:
+  const CurveKeyPair listener_keys_ = make_curve_keys();
+  const CurveKeyPair dialer_keys_ = make_curve_keys();
+  ZmqContext context_;
+};
+
 struct Kind {
   const char* name;
+  const char* user;  // what the listener knows the dialers as
   std::unique_ptr<Network> (*make)();
 };
 
@@ -140,7 +163,7 @@ TEST_P(TransportTest, carries_frames_both_ways) {
   ASSERT_TRUE(dialer.send(frame_of("up")));
   const Listener::Arrived arrived = next();
   EXPECT_EQ(arrived.bytes, "up");
-  EXPECT_EQ(arrived.user, "");
+  EXPECT_EQ(arrived.user, GetParam().user);
   EXPECT_EQ(listener().send(arrived.peer, frame_of("down")), Sent::queued);
   EXPECT_EQ(next(dialer), "down");
 }
@@ -233,8 +256,10 @@ TEST_P(TransportTest, a_wait_ends_when_it_is_time_or_woken) {
 
 INSTANTIATE_TEST_SUITE_P(
     Kinds, TransportTest,
-    testing::Values(Kind{"memory", [] { return std::unique_ptr<Network>(new InMemory()); }},
-                    Kind{"tcp", [] { return std::unique_ptr<Network>(new OverTcp()); }}),
+    testing::Values(Kind{"memory", "", [] { return std::unique_ptr<Network>(new InMemory()); }},
+                    Kind{"tcp", "", [] { return std::unique_ptr<Network>(new OverTcp()); }},
+                    Kind{"curve", "somebody",
+                         [] { return std::unique_ptr<Network>(new Encrypted()); }}),
     [](const auto& kind) { return std::string(kind.param.name); });
 
 TEST(MemoryNetworkTest, cuts_and_loses_to_order) {
@@ -316,6 +341,88 @@ TEST(ZmqListenerTest, refuses_what_cannot_be_bound) {
     EXPECT_NE(std::string(error.what()).find("in use"), std::string::npos) << error.what();
   }
   EXPECT_THROW(std::make_unique<ZmqListener>(context, "nonsense"), Error);
+}
+
+/// A listener with keys that knows one key, which tests may take from it.
+class KeysTest : public testing::Test {
+ protected:
+  ListenerKeys listener_keys() {
+    return {server, [this](std::string_view key) -> std::optional<std::string> {
+              ++questions;
+              if (key == known.public_key) return "alice";
+              return std::nullopt;
+            }};
+  }
+
+  /// What becomes of a dialer that connects.
+  static State outcome(Dialer& dialer) {
+    dialer.connect();
+    const TimePoint until = Clock::now() + patience;
+    while (dialer.state() == State::connecting && Clock::now() < until) dialer.wait(until);
+    return dialer.state();
+  }
+
+  const CurveKeyPair server = make_curve_keys();
+  const CurveKeyPair known = make_curve_keys();
+  std::atomic<int> questions{0};
+  ZmqContext context;
+};
+
+TEST_F(KeysTest, a_known_key_is_let_in_and_named) {
+  ZmqListener listener(context, "tcp://127.0.0.1:*", listener_keys());
+  ZmqDialer dialer(context, listener.address(), DialerKeys{known, server.public_key});
+  ASSERT_EQ(outcome(dialer), State::open) << dialer.trouble();
+  EXPECT_TRUE(dialer.send(frame_of("hello")));
+  Listener::Arrived arrived;
+  const TimePoint until = Clock::now() + patience;
+  while (!listener.receive(arrived) && Clock::now() < until) listener.wait(until);
+  EXPECT_EQ(arrived.bytes, "hello");
+  EXPECT_EQ(arrived.user, "alice");
+}
+
+TEST_F(KeysTest, others_are_not_and_are_told) {
+  ZmqListener listener(context, "tcp://127.0.0.1:*", listener_keys());
+  const int tried = questions;
+  EXPECT_GE(tried, 1) << "it tries whether strangers are refused";
+  ZmqDialer stranger(context, listener.address(), DialerKeys{make_curve_keys(), server.public_key});
+  EXPECT_EQ(outcome(stranger), State::lost);
+  EXPECT_NE(stranger.trouble().find("does not know this key"), std::string::npos)
+      << stranger.trouble();
+  EXPECT_GT(questions, tried);
+}
+
+TEST_F(KeysTest, whoever_has_no_keys_does_not_get_in) {
+  ZmqListener listener(context, "tcp://127.0.0.1:*", listener_keys());
+  ZmqDialer plain(context, listener.address());
+  EXPECT_EQ(outcome(plain), State::lost);
+  EXPECT_NE(plain.trouble().find("keys"), std::string::npos) << plain.trouble();
+  Listener::Arrived arrived;
+  EXPECT_FALSE(listener.receive(arrived));
+}
+
+TEST_F(KeysTest, a_coordinator_with_another_key_is_not_spoken_to) {
+  ZmqListener listener(context, "tcp://127.0.0.1:*", listener_keys());
+  ZmqDialer deceived(context, listener.address(), DialerKeys{known, make_curve_keys().public_key});
+  EXPECT_NE(outcome(deceived), State::open);
+  ZmqContext other;
+  ZmqListener plain(other, "tcp://127.0.0.1:*");
+  ZmqDialer careful(other, plain.address(), DialerKeys{known, server.public_key});
+  EXPECT_NE(outcome(careful), State::open);
+}
+
+TEST_F(KeysTest, one_that_would_let_in_everybody_does_not_start) {
+  ListenerKeys open = listener_keys();
+  open.user_of = [](std::string_view) { return "anybody"; };
+  EXPECT_THROW(ZmqListener(context, "tcp://127.0.0.1:*", open), Error);
+}
+
+TEST(CurveKeys, have_a_form) {
+  const CurveKeyPair keys = make_curve_keys();
+  EXPECT_TRUE(is_curve_key(keys.public_key));
+  EXPECT_EQ(public_key_of(keys.secret_key), keys.public_key);
+  EXPECT_FALSE(is_curve_key("short"));
+  EXPECT_FALSE(is_curve_key(std::string(40, '"')));
+  EXPECT_THROW(public_key_of("short"), Error);
 }
 
 }  // namespace

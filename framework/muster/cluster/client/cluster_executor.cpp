@@ -7,6 +7,7 @@
 #include <muster/base/forks.hpp>
 #include <muster/cluster/client/cluster_core.hpp>
 #include <muster/cluster/client/cluster_executor.hpp>
+#include <muster/cluster/security/key_files.hpp>
 #include <muster/transport/zmq_dialer.hpp>
 
 namespace muster {
@@ -15,7 +16,8 @@ namespace {
 /// With the threads of ZeroMQ that it needs.
 class OwningDialer final : public transport::Dialer {
  public:
-  explicit OwningDialer(const std::string& address) : dialer_(context_, address) {}
+  OwningDialer(const std::string& address, std::optional<transport::DialerKeys> keys)
+      : dialer_(context_, address, std::move(keys)) {}
 
   void connect() override { dialer_.connect(); }
   void close(Duration linger) override { dialer_.close(linger); }
@@ -52,8 +54,11 @@ ClusterOptions checked(ClusterOptions options) {
 
 ClusterExecutor::ClusterExecutor(const std::string& address, ClusterOptions options) {
   options = checked(std::move(options));
-  core_ = std::make_shared<cluster::ClusterCore>(std::make_unique<OwningDialer>(address),
-                                                 std::move(options), cluster::OwnProgram());
+  std::optional<transport::DialerKeys> keys;
+  if (!options.keys.empty()) keys = cluster::read_dialer_keys(options.keys, "client");
+  core_ = std::make_shared<cluster::ClusterCore>(
+      std::make_unique<OwningDialer>(address, std::move(keys)), std::move(options),
+      cluster::OwnProgram());
   core_->start();
 }
 

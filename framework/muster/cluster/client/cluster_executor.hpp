@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -21,6 +22,9 @@ class ClusterCore;
 /// How a program uses a cluster.
 struct ClusterOptions {
   std::string name = {};  ///< for logs; default: what the program is called
+  /// The file with its key (muster keys init), beside coordinator.pub; or a directory that holds
+  /// client.key. Empty: no keys, which coordinators allow on one machine.
+  std::filesystem::path keys = {};
 
   /// How long the constructor waits until the coordinator has let it in.
   Duration connect_within = std::chrono::seconds(10);
@@ -48,8 +52,9 @@ struct ClusterOptions {
 /// linked with, as has every library below /lib and /usr/lib.
 ///
 /// - cancel(): not started, as far as is known here, or without a std::stop_token: the future is
-///   cancelled at once, and its process is killed if it runs after all. That a call has started is
-///   known some milliseconds after it has.
+///   cancelled at once. The worker hears of it a little later; if the call has started by then, its
+///   process is killed. That a call has started is known here some milliseconds after it has.
+///   stop() and shutdown(cancel_pending) wait for the worker's word.
 /// - A coordinator that is gone for a while is waited for; what it has forgotten is sent again.
 /// - Callbacks of futures run in a thread of the executor, and may take their time.
 ///

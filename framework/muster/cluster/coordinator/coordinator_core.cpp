@@ -43,6 +43,11 @@ void CoordinatorCore::receive(TimePoint now, wire::PeerId peer, std::string_view
   take_events(now);
 }
 
+void CoordinatorCore::recheck_keys(TimePoint now) {
+  sessions_.recheck(output_);
+  take_events(now);
+}
+
 void CoordinatorCore::expire(TimePoint now) {
   sessions_.expire(now, output_);
   take_events(now);

@@ -40,6 +40,8 @@ class CoordinatorCore {
 
   void receive(TimePoint now, wire::PeerId peer, std::string_view user, std::string_view bytes);
   void gone(wire::PeerId peer) { sessions_.gone(peer); }
+  /// Keys were authorized or revoked: those whose key was are put out.
+  void recheck_keys(TimePoint now);
   void expire(TimePoint now);
   std::optional<TimePoint> next_deadline() const;
 

@@ -165,7 +165,7 @@ void Program::fail(const std::string& reason) {
 }
 
 bool Program::withdraw(detail::TaskBase& task, wire::EndKind kind, bool also_running) {
-  const auto error = std::make_exception_ptr(Withdrawn{kind});
+  const std::exception_ptr error = withdrawn_as(kind);
   if (pool_ != nullptr) return pool_->expire(task.state(), error, also_running);
   if (!task.start()) return false;
   task.refuse(error);

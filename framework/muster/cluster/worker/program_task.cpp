@@ -11,6 +11,10 @@
 namespace muster::cluster {
 namespace {
 
+struct Withdrawn {
+  wire::EndKind kind = wire::EndKind::returned;
+};
+
 wire::EndKind kind_of(const WorkerDeath& death) {
   if (death.out_of_memory) return wire::EndKind::out_of_memory;
   return death.own_doing() ? wire::EndKind::crashed : wire::EndKind::killed;
@@ -22,6 +26,14 @@ Bytes describe(const std::exception_ptr& error) noexcept {
 }
 
 }  // namespace
+
+std::exception_ptr withdrawn_as(wire::EndKind kind) {
+  static const auto returned = std::make_exception_ptr(Withdrawn{wire::EndKind::returned});
+  static const auto cancelled = std::make_exception_ptr(Withdrawn{wire::EndKind::cancelled});
+  static const auto lost = std::make_exception_ptr(Withdrawn{wire::EndKind::worker_lost});
+  if (kind == wire::EndKind::returned) return returned;
+  return kind == wire::EndKind::cancelled ? cancelled : lost;
+}
 
 void ProgramTask::invoke() noexcept {
   refuse(std::make_exception_ptr(

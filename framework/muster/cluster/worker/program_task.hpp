@@ -19,10 +19,8 @@ class EndSink {
   virtual void ended(std::uint64_t generation, wire::CallEnd&& end) noexcept = 0;
 };
 
-/// Ends a task from outside: it ends as this says.
-struct Withdrawn {
-  wire::EndKind kind = wire::EndKind::returned;
-};
+/// The error that ends a task from outside: it ends as the kind says.
+std::exception_ptr withdrawn_as(wire::EndKind kind);
 
 /// A call of another program, in a pool of that program's task processes. What comes of it is not
 /// looked into, but passed on as it is.

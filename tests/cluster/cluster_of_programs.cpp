@@ -1,0 +1,81 @@
+#include "cluster_of_programs.hpp"
+
+#include <csignal>
+#include <utility>
+
+#include <unistd.h>
+
+namespace muster::testing {
+namespace {
+
+constexpr std::chrono::milliseconds whole_test = std::chrono::minutes(5);
+
+}  // namespace
+
+Command ClusterOfPrograms::command(const std::string& program, Options options) const {
+  Command out;
+  options.insert(options.begin(), std::string(MUSTER_BIN) + "/" + program);
+  out.arguments = std::move(options);
+  out.environment = {"MUSTER_TEST_MARK=" + directory_.path().string(),
+                     "TSAN_OPTIONS=suppressions=" MUSTER_TSAN_SUPPRESSIONS,
+                     "XDG_STATE_HOME=" + path("state").string(),
+                     "XDG_CACHE_HOME=" + path("cache").string()};
+  out.directory = directory_.path();
+  out.timeout = whole_test;
+  return out;
+}
+
+Finished ClusterOfPrograms::muster(std::vector<std::string> arguments) const {
+  return run(command("muster", std::move(arguments)));
+}
+
+std::string ClusterOfPrograms::await_line(Running& program, const std::string& text) {
+  std::string line;
+  eventually([&] {
+    const std::string log = program.err();
+    const auto at = log.find(text);
+    if (at == std::string::npos) return program.ended();
+    const auto begin = log.rfind('\n', at) + 1;
+    const auto end = log.find('\n', at);
+    if (end == std::string::npos) return false;
+    line = log.substr(begin, end - begin);
+    return true;
+  });
+  return line;
+}
+
+Running& ClusterOfPrograms::start_coordinator(const Options& options) {
+  Options all = options;
+  all.insert(all.begin(), {"--bind", address_.empty() ? "tcp://127.0.0.1:*" : address_});
+  coordinator_ = std::make_unique<Running>(command("muster-coordinator", std::move(all)));
+  const std::string line = await_line(*coordinator_, "listening at ");
+  const auto at = line.find("tcp://");
+  EXPECT_NE(at, std::string::npos) << coordinator_->err();
+  if (at != std::string::npos) address_ = line.substr(at, line.find(',', at) - at);
+  return *coordinator_;
+}
+
+Running& ClusterOfPrograms::start_worker(const std::string& name, const Options& options) {
+  Options all = options;
+  all.insert(all.begin(), {"--coordinator", address_, "--name", name, "--slots", "1", "--env",
+                           test::shared_memory_variable()});
+  workers_.push_back(std::make_unique<Running>(command("muster-worker", std::move(all))));
+  return *workers_.back();
+}
+
+void ClusterOfPrograms::kill(std::unique_ptr<Running>& program, int signal) {
+  program->send(signal);
+  dead_.push_back(std::move(program));
+}
+
+void ClusterOfPrograms::TearDown() {
+  test::shared().gate = 1;
+  workers_.clear();
+  coordinator_.reset();
+  dead_.clear();
+  const std::string mark = "MUSTER_TEST_MARK=" + directory_.path().string();
+  EXPECT_TRUE(eventually([&] { return processes_marked(mark).empty(); }))
+      << processes_marked(mark).size() << " processes are left";
+}
+
+}  // namespace muster::testing

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include <muster/base/temp_dir.hpp>
+
+#include "support/process.hpp"
+#include "support/shared_memory.hpp"
+
+namespace muster::testing {
+
+/// A test of the real programs on this machine: a coordinator and workers, which may be killed. At
+/// its end nothing that it has started lives.
+class ClusterOfPrograms : public ::testing::Test {
+ protected:
+  using Options = std::vector<std::string>;
+
+  void SetUp() override { test::reset_shared(); }
+  void TearDown() override;
+
+  /// At a port that it chooses the first time, and at the same one later.
+  Running& start_coordinator(const Options& options = {});
+  Running& start_worker(const std::string& name, const Options& options = {});
+  Running& coordinator() { return *coordinator_; }
+  const std::string& address() const { return address_; }
+
+  /// The whole line of a program's log that has this text; empty if none comes.
+  static std::string await_line(Running& program, const std::string& text);
+  void kill(std::unique_ptr<Running>& program, int signal);
+  std::vector<std::unique_ptr<Running>>& workers() { return workers_; }
+  std::unique_ptr<Running>& coordinator_slot() { return coordinator_; }
+
+  Finished muster(std::vector<std::string> arguments) const;
+  std::filesystem::path path(const std::string& name) const { return directory_.path() / name; }
+  Command command(const std::string& program, Options options) const;
+
+ private:
+  TempDir directory_{default_temp_parent()};
+  std::string address_;
+  std::unique_ptr<Running> coordinator_;
+  std::vector<std::unique_ptr<Running>> workers_;
+  std::vector<std::unique_ptr<Running>> dead_;
+};
+
+}  // namespace muster::testing
