@@ -1,5 +1,6 @@
 #include "cluster_of_programs.hpp"
 
+#include <algorithm>
 #include <csignal>
 #include <utility>
 
@@ -57,8 +58,10 @@ Running& ClusterOfPrograms::start_coordinator(const Options& options) {
 
 Running& ClusterOfPrograms::start_worker(const std::string& name, const Options& options) {
   Options all = options;
-  all.insert(all.begin(), {"--coordinator", address_, "--name", name, "--slots", "1", "--env",
-                           test::shared_memory_variable()});
+  all.insert(all.begin(),
+             {"--coordinator", address_, "--name", name, "--env", test::shared_memory_variable()});
+  if (std::find(all.begin(), all.end(), "--slots") == all.end())
+    all.insert(all.end(), {"--slots", "1"});
   workers_.push_back(std::make_unique<Running>(command("muster-worker", std::move(all))));
   return *workers_.back();
 }

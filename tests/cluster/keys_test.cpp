@@ -109,6 +109,22 @@ TEST_F(Keys, AreTakenAwayAndGivenWithoutARestart) {
   }));
 }
 
+// The owner of a stolen key goes on under his name with another one; the thief does not.
+TEST_F(Keys, ThatWereReplacedAreOfNoUse) {
+  start_coordinator({"--keys", "head"});
+  start_worker("w1", {"--keys", "node"});
+  ClusterExecutor thief(address(), client("desk"));
+  EXPECT_EQ(thief.submit(square, 7).result(60s), 49);
+  expect_ok({"keys", "init", "client", "--keys", "new-desk"});
+  fs::copy_file(path("head/coordinator.pub"), path("new-desk/coordinator.pub"));
+  expect_ok({"keys", "revoke", "alice", "--keys", "head"});
+  expect_ok({"keys", "authorize", "new-desk/client.pub", "--role", "client", "--name", "alice",
+             "--keys", "head"});
+  EXPECT_NE(await_line(coordinator(), "its key was revoked"), "");
+  ClusterExecutor owner(address(), client("new-desk"));
+  EXPECT_EQ(owner.submit(square, 8).result(60s), 64);
+}
+
 TEST_F(Keys, AreKeptSafe) {
   expect_usage({"keys", "init", "--keys", "head"}, "there is a key already");
   expect_usage({"keys", "init", "../x", "--keys", "head"}, "name of a key");

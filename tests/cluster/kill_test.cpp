@@ -68,6 +68,31 @@ TEST_F(Kills, OfWorkersCostNoResult) {
   EXPECT_NE(await_line(coordinator(), "has gone"), "") << "the coordinator has noticed";
 }
 
+// Where a call must not run twice, those that may have run are given up; the others are not.
+TEST_F(Kills, OfAWorkerFailWhatMayNotRunAgain) {
+  start_coordinator({"--lease", "1s"});
+  start_worker("a");
+  ClusterExecutor cluster(address(), {.worker_retries = 0});
+  const auto futures = submit_all(cluster);
+  ASSERT_TRUE(have_run(20));
+  kill(workers().front(), SIGKILL);
+  ++kills;
+  workers().clear();
+  start_worker("b");
+  int lost = 0;
+  for (int i = 0; i < count; ++i) {
+    try {
+      EXPECT_EQ(futures[static_cast<std::size_t>(i)].result(120s), i);
+    } catch (const WorkerLostError&) {
+      ++lost;
+    }
+    EXPECT_LE(shared().runs_by_number[i], 1U) << i;
+  }
+  EXPECT_GE(lost, 1);
+  EXPECT_LT(lost, count / 2) << "what it had not got runs elsewhere";
+  EXPECT_EQ(kills, 1);
+}
+
 TEST_F(Kills, OfAllWorkersAtOnceAreWaitedOut) {
   start_coordinator({"--lease", "1s"});
   for (const char* name : {"a", "b"}) start_worker(name);

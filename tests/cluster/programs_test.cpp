@@ -58,6 +58,37 @@ TEST_F(Programs, EndWhenTheyAreTold) {
   EXPECT_EQ(end.exit_code, 0) << end.text();
 }
 
+TEST_F(Programs, AWorkerEndsWhenItIsToldThoughItsCoordinatorIsGone) {
+  start_coordinator({"--lease", "600ms"});
+  Running& worker = start_worker("w1");
+  EXPECT_NE(await_line(worker, "has joined"), "");
+  kill(coordinator_slot(), SIGKILL);
+  worker.send(SIGTERM);
+  EXPECT_EQ(worker.wait().exit_code, 0);
+}
+
+TEST_F(Programs, AWorkerMayHaveManySlots) {
+  start_coordinator();
+  start_worker("large", {"--slots", "64"});
+  EXPECT_NE(await_line(coordinator(), "with 64 slots"), "");
+}
+
+TEST_F(Programs, FetchAgainWhatWasDeleted) {
+  start_coordinator();
+  start_worker("w1");
+  ClusterExecutor cluster(address());
+  EXPECT_EQ(cluster.submit(square, 3).result(60s), 9);
+  kill(workers().front(), SIGTERM);
+  workers().clear();
+  for (const char* each : {"state/muster/programs", "cache/muster/programs"}) {
+    ASSERT_FALSE(std::filesystem::is_empty(path(each))) << each;
+    for (const auto& file : std::filesystem::directory_iterator(path(each)))
+      std::filesystem::remove(file.path());
+  }
+  start_worker("w2");
+  EXPECT_EQ(cluster.submit(square, 4).result(60s), 16);
+}
+
 TEST_F(Programs, AWorkerOfATakenNameIsToldAndWaits) {
   start_coordinator();
   start_worker("same");

@@ -188,6 +188,23 @@ TEST_F(Clusters, ATimeoutKillsWhatRuns) {
   EXPECT_EQ(shared().runs_by_number[2], 0U);
 }
 
+// Under the address sanitizer: the timer destroys the arguments of a task that is over in time.
+TEST_F(Clusters, ADeadlineMayPassWhileTheCallIsMade) {
+  LocalCluster cluster({});
+  ClusterExecutor executor(cluster.address());
+  const std::string text(1'000'000, 'x');
+  for (int i = 0; i < 50; ++i) {
+    const Future<std::size_t> late = executor.submit(
+        TaskOptions{.total_timeout = std::chrono::nanoseconds(1 + 20'000 * i)},
+        [](const std::string& x) { return x.size(); }, text);
+    try {
+      EXPECT_EQ(late.result(60s), text.size());
+    } catch (const DeadlineError&) {
+      continue;
+    }
+  }
+}
+
 void die_at_first(int number) {
   if (shared().runs_by_number[static_cast<std::size_t>(number)]++ == 0) ::_exit(1);
 }

@@ -40,9 +40,13 @@ class Encoding final : public TaskHome,
   bool is_over_ = false;
 };
 
-void encode_bounded(TaskBase& task, std::uint64_t bytes_max, EncodedCall& out) {
+void encode_bounded(TaskBase& task, std::uint64_t bytes_max, EncodedCall& out,
+                    const std::function<void()>& use) {
   task.encode(out);
-  if (out.size() <= bytes_max + 2 * function_bytes_extra) return;
+  if (out.size() <= bytes_max + 2 * function_bytes_extra) {
+    if (use) use();
+    return;
+  }
   throw Error(ErrorCode::limit, "the call has " + format_bytes(out.size()) +
                                     ", more than the limit of " + format_bytes(bytes_max));
 }
@@ -58,9 +62,10 @@ void require_sendable(const TaskBase& task) {
               "and results that can be encoded: see docs/sending.md");
 }
 
-void encode_call(TaskBase& task, std::uint64_t bytes_max, EncodedCall& out) {
+void encode_call(TaskBase& task, std::uint64_t bytes_max, EncodedCall& out,
+                 const std::function<void()>& use) {
   if (!has_deadline(task)) {
-    encode_bounded(task, bytes_max, out);
+    encode_bounded(task, bytes_max, out, use);
     return;
   }
   const auto encoding = std::make_shared<Encoding>();
@@ -70,7 +75,7 @@ void encode_call(TaskBase& task, std::uint64_t bytes_max, EncodedCall& out) {
     task.move_to(nullptr);
   };
   try {
-    encode_bounded(task, bytes_max, out);
+    encode_bounded(task, bytes_max, out, use);
   } catch (...) {
     take_back();
     throw;

@@ -37,7 +37,7 @@ void LinkRunner::round(TimePoint now) {
   note_state(now);
   link_.expire(now, out_);
   const std::optional<TimePoint> lease_end = link_.lease_end();
-  const bool is_over = lease_end && *lease_end <= now;
+  const bool is_over = has_begun_ && (!lease_end || *lease_end <= now);
   if (is_over && !lease_is_over_) owner_.on_lease_over(now);
   lease_is_over_ = is_over;
   carry_out(now);
@@ -81,10 +81,14 @@ void LinkRunner::carry_out(TimePoint now) {
   for (const wire::SharedFrame& each : out.frames) dialer_.send(each);
   if (out.refused) owner_.on_refused(*out.refused, link_.ended());
   if (out.opened) {
+    has_begun_ = true;
     lease_is_over_ = false;
     owner_.on_session(now);
   }
-  for (wire::Message& each : out.messages) owner_.on_message(now, std::move(each));
+  for (wire::Message& each : out.messages) {
+    if (!link_.has_session()) break;  // which has ended since they came
+    owner_.on_message(now, std::move(each));
+  }
   if (out.heartbeat_due) {
     link_.beat(now, owner_.heartbeat(), out_);
     for (const wire::SharedFrame& each : std::exchange(out_.frames, {})) dialer_.send(each);

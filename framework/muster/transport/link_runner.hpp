@@ -26,7 +26,7 @@ class LinkOwner {
   virtual void on_refused(const wire::Refusal& refusal, bool for_good) = 0;
   /// A connection could not be made, or was lost.
   virtual void on_trouble(const std::string& trouble) = 0;
-  /// The coordinator may have given this side up: what was begun for it must not go on.
+  /// The coordinator may have given this side up, or has: what was begun for it must not go on.
   virtual void on_lease_over(TimePoint now) { static_cast<void>(now); }
   /// What the next sign of life says.
   virtual wire::Heartbeat heartbeat() { return {}; }
@@ -70,6 +70,7 @@ class LinkRunner {
   LinkOwner& owner_;
   wire::LinkOutput out_;
   Dialer::State seen_ = Dialer::State::closed;
+  bool has_begun_ = false;  ///< there has been a session
   bool lease_is_over_ = false;
   Bytes bytes_;
   std::atomic<bool> woken_{false};

@@ -120,7 +120,8 @@ void ZmqDialer::look_at_events() {
       state_ = State::open;
       continue;
     }
-    if (event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) {
+    was_refused_ = event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
+    if (was_refused_) {
       trouble_ = fmt::format("'{}' does not know this key (status {})", address_, value);
     } else if (event == ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL ||
                event == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL) {

@@ -27,6 +27,9 @@ class ZmqDialer final : public Dialer {
   bool send(const wire::SharedFrame& frame) override;
   void wake() noexcept override;
 
+  /// The listener did not want its key, the last time.
+  bool was_refused() const noexcept { return was_refused_; }
+
  private:
   struct Sockets;
   void look_at_events();
@@ -36,6 +39,7 @@ class ZmqDialer final : public Dialer {
   std::optional<DialerKeys> keys_;
   State state_ = State::closed;
   std::string trouble_;
+  bool was_refused_ = false;
 };
 
 }  // namespace muster::transport

@@ -83,13 +83,17 @@ void ZmqListener::require_refusal_of_strangers(ZmqContext& context,
   if (const auto at = address.find(everywhere); at != std::string::npos)
     address.replace(at, everywhere.size(), "//127.0.0.1:");
   ZmqDialer stranger(context, address, DialerKeys{make_curve_keys(), public_key});
-  stranger.connect();
   const TimePoint deadline = Clock::now() + patience;
-  while (stranger.state() == Dialer::State::connecting && Clock::now() < deadline)
-    stranger.wait(deadline);
-  if (stranger.state() == Dialer::State::lost) return;
+  while (Clock::now() < deadline) {
+    stranger.connect();
+    while (stranger.state() == Dialer::State::connecting && Clock::now() < deadline)
+      stranger.wait(deadline);
+    if (stranger.was_refused()) return;
+    if (stranger.state() == Dialer::State::open) break;
+  }
   throw Error(ErrorCode::broken,
-              fmt::format("a key that nobody knows was not refused at '{}'", address_),
+              fmt::format("a key that nobody knows was not refused at '{}': {}", address_,
+                          stranger.trouble()),
               "do not use this machine's ZeroMQ for a coordinator");
 }
 

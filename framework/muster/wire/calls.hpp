@@ -1,11 +1,13 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include <muster/wire/code.hpp>
+#include <muster/wire/frame.hpp>
 #include <muster/wire/message_type.hpp>
 
 /// Calls of functions, on their way to a process that runs them, and what came of them. Clients
@@ -15,7 +17,6 @@ namespace muster::wire {
 
 /// What few calls have: TaskOptions, as far as they travel.
 struct CallOptions {
-  std::string name;
   std::int32_t priority = 0;
   std::optional<std::int64_t> run_ns = std::nullopt;  ///< how long it may run
   bool alone = false;                                 ///< in a fresh process of its own
@@ -25,9 +26,14 @@ struct CallOptions {
 
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(name, priority, run_ns, alone, process_retries, memory_retries, worker_retries);
+    archive(priority, run_ns, alone, process_retries, memory_retries, worker_retries);
   }
 };
+
+/// The bytes of one call, or of what came of it: so that a message has room for it.
+inline constexpr std::size_t call_bytes_max = body_bytes_max - (std::size_t{64} << 10U);
+/// How many calls, ends, starts or withdrawals a message has at most.
+inline constexpr std::size_t items_max = 1024;
 
 struct Call {
   std::uint64_t number = 0;

@@ -59,7 +59,7 @@ TEST(Message, fields_arrive) {
   EXPECT_EQ(calls.program[31], 0xab);
   EXPECT_EQ(calls.calls[0].bytes, "bytes");
   EXPECT_FALSE(calls.calls[0].options.has_value());
-  EXPECT_EQ(calls.calls[1].options->name, "named");
+  EXPECT_EQ(calls.calls[1].options->worker_retries, 5U);
   EXPECT_EQ(calls.calls[1].options->priority, -3);
 }
 

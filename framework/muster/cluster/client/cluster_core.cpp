@@ -38,9 +38,10 @@ Bytes flatten(const detail::EncodedCall& call, Bytes out) {
 
 Bytes encode(detail::TaskBase& task, std::uint64_t bytes_max) {
   const auto function = reinterpret_cast<const void*>(task.remote().function);
+  Bytes out = detail::call_by_address(detail::code_address(function));
   detail::EncodedCall call;
-  detail::encode_call(task, bytes_max, call);
-  return flatten(call, detail::call_by_address(detail::code_address(function)));
+  detail::encode_call(task, bytes_max, call, [&] { out = flatten(call, std::move(out)); });
+  return out;
 }
 
 /// Nothing if there is nothing to say.
@@ -53,7 +54,6 @@ std::optional<wire::CallOptions> options_of(const detail::TaskBase& task, unsign
   out.priority = task.priority;
   if (extras == nullptr) return out;
   const TaskOptions& options = extras->options;
-  out.name = options.name;
   if (options.run_timeout) out.run_ns = options.run_timeout->count();
   out.alone = options.fresh_process;
   out.process_retries = options.retries.worker_lost;

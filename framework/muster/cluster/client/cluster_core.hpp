@@ -68,6 +68,7 @@ class ClusterCore final : public detail::TaskHome,
     bool sent = false;
     bool started = false;
     bool asked_back = false;
+    unsigned losses = 0;  ///< how often a coordinator has forgotten it after it was sent
   };
   /// A task that was claimed, and what came of it.
   struct Completion {
@@ -90,6 +91,7 @@ class ClusterCore final : public detail::TaskHome,
   bool send_some_calls();
   void send_withdrawals();
   void break_all(const std::string& reason);
+  std::vector<Completion> send_again();
   void deliver(std::vector<Completion>& completions);
 
   // With the lock.

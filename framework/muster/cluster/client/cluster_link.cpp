@@ -78,33 +78,43 @@ void ClusterCore::on_session(TimePoint /*now*/) {
     const Lock lock(mutex_);
     const bool is_first = !std::exchange(had_session_, true);
     withdrawals_.clear();
-    if (!is_first) {
-      // What was sent is forgotten there.
-      std::vector<Number> again;
-      for (auto& [number, open] : calls_) {
-        if (!open.sent) continue;
-        again.push_back(number);
-        open.sent = false;
-        open.started = false;
-      }
-      in_flight_ = 0;
-      bytes_in_flight_ = 0;
-      std::sort(again.begin(), again.end());
-      if (options_.worker_retries == 0) {
-        const auto error = std::make_exception_ptr(
-            WorkerLostError("the coordinator has forgotten the call, which may have run"));
-        for (const Number each : again) {
-          Open& open = calls_.at(each);
-          if (open.task->start()) completions.push_back({std::move(open.task), {}, error});
-          calls_.erase(each);
-        }
-      } else {
-        unsent_.insert(unsent_.begin(), again.begin(), again.end());
-      }
-    }
+    if (!is_first) completions = send_again();
   }
   connected_.notify_all();
   deliver(completions);
+}
+
+/// With the lock. What was sent is forgotten there: it is sent again, but for what may not run so
+/// often, which ends.
+std::vector<ClusterCore::Completion> ClusterCore::send_again() {
+  std::vector<Completion> completions;
+  std::vector<Number> again;
+  for (auto& [number, open] : calls_) {
+    if (open.sent) again.push_back(number);
+  }
+  std::sort(again.begin(), again.end());
+  in_flight_ = 0;
+  bytes_in_flight_ = 0;
+  const auto is_over = [&](Number number) {
+    Open& open = calls_.at(number);
+    open.sent = false;
+    open.started = false;
+    open.asked_back = false;
+    if (open.losses == options_.worker_retries) {
+      const auto error = std::make_exception_ptr(
+          WorkerLostError("the coordinator has forgotten the call, which may have run"));
+      if (open.task->start()) completions.push_back({std::move(open.task), {}, error});
+      calls_.erase(number);
+      return true;
+    }
+    if (!open.options) open.options.emplace();
+    open.options->worker_retries = options_.worker_retries - ++open.losses;
+    return false;
+  };
+  std::erase_if(again, is_over);
+  unsent_.insert(unsent_.begin(), again.begin(), again.end());
+  news_.notify_all();
+  return completions;
 }
 
 void ClusterCore::on_refused(const wire::Refusal& refusal, bool for_good) {

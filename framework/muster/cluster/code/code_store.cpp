@@ -1,5 +1,7 @@
 #include <array>
 #include <cerrno>
+#include <chrono>
+#include <random>
 #include <system_error>
 #include <utility>
 
@@ -34,6 +36,17 @@ void remove_quietly(const std::filesystem::path& path) noexcept {
   std::filesystem::remove(path, gone);
 }
 
+/// Downloads of programs that were killed. Others may be at work in the same directory.
+void remove_leftovers(const std::filesystem::path& directory) {
+  constexpr auto old = std::chrono::hours(24);
+  const auto now = std::filesystem::file_time_type::clock::now();
+  std::error_code gone;
+  for (const auto& each : std::filesystem::directory_iterator(directory, gone)) {
+    const auto changed = each.last_write_time(gone);
+    if (!gone && each.path().has_extension() && changed + old < now) remove_quietly(each.path());
+  }
+}
+
 }  // namespace
 
 wire::Digest sha256_of_file(const std::filesystem::path& path) {
@@ -50,6 +63,7 @@ wire::Digest sha256_of_file(const std::filesystem::path& path) {
 
 CodeStore::CodeStore(std::filesystem::path directory) : directory_(std::move(directory)) {
   make_directory(directory_);
+  remove_leftovers(directory_);
 }
 
 CodeStore::~CodeStore() {
@@ -61,10 +75,13 @@ std::filesystem::path CodeStore::path_of(const wire::Digest& digest) const {
 }
 
 bool CodeStore::has(const wire::Digest& digest) {
-  if (sound_.contains(digest)) return true;
   const std::filesystem::path path = path_of(digest);
   std::error_code error;
-  if (!std::filesystem::exists(path, error)) return false;
+  if (!std::filesystem::exists(path, error)) {
+    sound_.erase(digest);
+    return false;
+  }
+  if (sound_.contains(digest)) return true;
   if (sha256_of_file(path) != digest) {
     remove_quietly(path);
     return false;
@@ -100,7 +117,7 @@ CodeStore::Download& CodeStore::begin(const wire::CodePiece& piece) {
     throw Error(ErrorCode::limit, fmt::format("a program has {} bytes, more than the limit of {}",
                                               piece.size, file_bytes_max));
   }
-  const auto name = fmt::format("{}.{}.{}", to_hex(piece.digest), ::getpid(), downloads_so_far_++);
+  const auto name = fmt::format("{}.{:08x}", to_hex(piece.digest), std::random_device()());
   Download made;
   made.path = directory_ / name;
   made.size = piece.size;

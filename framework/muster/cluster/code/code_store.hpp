@@ -64,7 +64,6 @@ class CodeStore {
   std::filesystem::path directory_;
   std::set<wire::Digest> sound_;
   std::map<wire::Digest, Download> downloads_;
-  std::uint64_t downloads_so_far_ = 0;
 };
 
 /// The digest of a file. Throws Error(io).

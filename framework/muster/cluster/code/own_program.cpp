@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,7 +26,7 @@ bool is_of_system(std::string_view path) {
 int add_library(dl_phdr_info* info, std::size_t /*size*/, void* out) {
   const std::string_view path(info->dlpi_name);
   // The program itself has no name here; what the kernel provides is no file.
-  if (path.starts_with('/') && !is_of_system(path))
+  if (path.find('/') != std::string_view::npos && !is_of_system(path))
     static_cast<std::vector<std::string>*>(out)->emplace_back(path);
   return 0;
 }
@@ -52,8 +53,11 @@ OwnProgram::OwnProgram() {
     return ProgramManifest::File{name, digest};
   };
   manifest.executable = add("/proc/self/exe", own_name());
+  std::set<std::string> names;  // of several with one name the loader finds the first
   for (const std::string& each : libraries) {
-    manifest.libraries.push_back(add(each, std::filesystem::path(each).filename().string()));
+    const std::string name = std::filesystem::path(each).filename().string();
+    if (names.insert(name).second)
+      manifest.libraries.push_back(add(std::filesystem::absolute(each), name));
   }
   manifest_ = encode(manifest);
   digest_ = sha256(manifest_);

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <set>
 
 #include <muster/cluster/code/program_manifest.hpp>
 #include <muster/codec/message.hpp>
@@ -28,8 +29,10 @@ ProgramManifest decode_manifest(std::string_view bytes) {
   auto out = detail::decode_message<ProgramManifest>(in);
   in.finish();
   if (out.libraries.size() > libraries_max) in.fail("it names too many libraries");
+  std::set<std::string_view> names;
   for (const auto& each : out.libraries) {
     if (!is_file_name(each.name)) in.fail("a library's name is no name of a file");
+    if (!names.insert(each.name).second) in.fail("two libraries have one name");
   }
   if (!is_file_name(out.executable.name)) in.fail("the program's name is no name of a file");
   return out;

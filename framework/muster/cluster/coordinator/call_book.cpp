@@ -47,7 +47,7 @@ std::optional<CallBook::Added> CallBook::add(wire::SessionId client_id, const wi
   Added out;
   const Rules rules = rules_of(program, call);
   auto found = client.streams.find(rules);
-  if (found != client.streams.end() && streams_.at(found->second).chunks() == calls_a_stream) {
+  if (found != client.streams.end() && streams_.at(found->second).chunks == calls_a_stream) {
     out.full_stream = found->second;
     client.streams.erase(found);
     found = client.streams.end();
@@ -57,8 +57,8 @@ std::optional<CallBook::Added> CallBook::add(wire::SessionId client_id, const wi
     found = client.streams.emplace(rules, begin_stream(client_id, rules)).first;
   }
   CallStream& stream = streams_.at(found->second);
-  out.place = {found->second, stream.chunks()};
-  CallRecord& record = stream.records.emplace_back();
+  out.place = {found->second, stream.chunks++};
+  CallRecord& record = stream.records[out.place.chunk];
   record.number = call.number;
   record.bytes = std::move(call.bytes);
   record.options = std::move(call.options);
@@ -81,25 +81,34 @@ CallStream* CallBook::stream(JobId job) {
 
 CallRecord* CallBook::record(const CallPlace& place) {
   CallStream* const in = stream(place.job);
-  if (in == nullptr || place.chunk < in->first || place.chunk >= in->chunks()) return nullptr;
-  CallRecord& record = in->records[place.chunk - in->first];
-  return record.is_over ? nullptr : &record;
+  if (in == nullptr) return nullptr;
+  const auto found = in->records.find(place.chunk);
+  return found == in->records.end() ? nullptr : &found->second;
 }
 
 std::uint64_t CallBook::end(const CallPlace& place) {
   CallStream* const in = stream(place.job);
-  CallRecord* const record = this->record(place);
-  MUSTER_ASSERT(record != nullptr);
-  const std::uint64_t number = record->number;
-  *record = {};
-  record->is_over = true;
-  while (!in->records.empty() && in->records.front().is_over) {
-    in->records.pop_front();
-    ++in->first;
-  }
+  MUSTER_ASSERT(in != nullptr);
+  const auto record = in->records.find(place.chunk);
+  MUSTER_ASSERT(record != in->records.end());
+  const std::uint64_t number = record->second.number;
+  in->records.erase(record);
   clients_.at(in->client).places.erase(number);
   --open_;
   return number;
+}
+
+std::optional<JobId> CallBook::retire_idle_stream(JobId job) {
+  constexpr std::size_t streams_kept = 16;
+  const CallStream* const idle = stream(job);
+  if (idle == nullptr || !idle->records.empty()) return std::nullopt;
+  auto& streams = clients_.at(idle->client).streams;
+  if (streams.size() <= streams_kept) return std::nullopt;
+  const auto found = std::find_if(streams.begin(), streams.end(),
+                                  [&](const auto& each) { return each.second == job; });
+  if (found == streams.end()) return std::nullopt;
+  streams.erase(found);
+  return job;
 }
 
 void CallBook::forget_stream(JobId job) {

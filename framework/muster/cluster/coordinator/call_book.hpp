@@ -3,7 +3,6 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <optional>
 #include <string>
@@ -26,8 +25,8 @@ struct CallRecord {
   wire::EndKind last_kind = wire::EndKind::worker_lost;
   std::string last_text;
   std::optional<AttemptId> attempt = std::nullopt;  ///< that runs it just now
+  bool has_started = false;                         ///< that attempt has said so
   bool is_unwanted = false;                         ///< unless it has started
-  bool is_over = false;
 };
 
 /// The calls of a client that are run by the same rules: chunks of one job, which is a stream.
@@ -36,12 +35,8 @@ struct CallStream {
   wire::Digest program{};
   scheduling::JobSpec spec;
   scheduling::JobRank rank;
-  std::deque<CallRecord> records;  ///< from chunk `first` on
-  std::uint32_t first = 0;
-
-  std::uint32_t chunks() const noexcept {
-    return first + static_cast<std::uint32_t>(records.size());
-  }
+  std::unordered_map<std::uint32_t, CallRecord> records;  ///< of those that have not ended
+  std::uint32_t chunks = 0;                               ///< so many have been added
 };
 
 /// Where a call is.
@@ -75,9 +70,12 @@ class CallBook {
   CallRecord* record(const CallPlace& place);
   /// The call has ended; gives its number.
   std::uint64_t end(const CallPlace& place);
+  /// A stream that has nothing to do and takes no more calls from now on, if the client has many.
+  std::optional<JobId> retire_idle_stream(JobId job);
   void forget_stream(JobId job);
 
   std::size_t open_calls() const noexcept { return open_; }
+  std::size_t stream_count() const noexcept { return streams_.size(); }
 
  private:
   /// What a call is run by.

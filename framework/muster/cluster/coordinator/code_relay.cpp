@@ -7,8 +7,13 @@
 namespace muster::cluster {
 
 void CodeRelay::on(wire::SessionId worker, const wire::CodeWanted& wanted, Sends& out) {
-  if (store_.has(wanted.digest)) {
-    answer(worker, wanted.digest, wanted.offset, out);
+  try {
+    if (store_.has(wanted.digest)) {
+      answer(worker, wanted.digest, wanted.offset, out);
+      return;
+    }
+  } catch (const std::exception& error) {
+    out.emplace_back(worker, wire::CodeMissing{wanted.digest, error.what()});
     return;
   }
   const auto [found, is_new] = searches_.try_emplace(wanted.digest);
@@ -20,7 +25,7 @@ void CodeRelay::answer(wire::SessionId worker, const wire::Digest& digest, std::
                        Sends& out) {
   try {
     out.emplace_back(worker, store_.read(digest, offset));
-  } catch (const Error& error) {
+  } catch (const std::exception& error) {
     out.emplace_back(worker, wire::CodeMissing{digest, error.what()});
   }
 }

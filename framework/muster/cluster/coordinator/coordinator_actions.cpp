@@ -16,7 +16,6 @@ namespace {
 
 // A message is long enough when it has so much: what follows costs nothing more by itself.
 constexpr std::size_t message_bytes_enough = std::size_t{256} << 10U;
-constexpr std::size_t message_items_max = 1024;
 
 wire::SessionId to_session(WorkerId worker) { return wire::SessionId{worker.value}; }
 
@@ -30,7 +29,7 @@ template <class Items, class Same>
 std::size_t count_for_message(const Items& items, std::size_t from, Same same) {
   std::size_t bytes = 0;
   std::size_t count = 0;
-  while (from + count < items.size() && count < message_items_max) {
+  while (from + count < items.size() && count < wire::items_max) {
     const auto& next = items[from + count];
     if (count != 0 && (bytes + size_of(next) > message_bytes_enough || !same(items[from], next)))
       break;
@@ -38,6 +37,19 @@ std::size_t count_for_message(const Items& items, std::size_t from, Same same) {
     ++count;
   }
   return count;
+}
+
+/// Gives `send` so many at a time as a message may have, until it says that there is no room.
+template <class Item, class Send>
+void send_in_parts(std::vector<Item>& items, Send send) {
+  std::size_t sent = 0;
+  while (sent < items.size()) {
+    const auto begin = items.begin() + static_cast<std::ptrdiff_t>(sent);
+    const std::size_t count = std::min(wire::items_max, items.size() - sent);
+    if (!send(std::vector<Item>(begin, begin + static_cast<std::ptrdiff_t>(count)))) break;
+    sent += count;
+  }
+  items.erase(items.begin(), items.begin() + static_cast<std::ptrdiff_t>(sent));
 }
 
 }  // namespace
@@ -65,16 +77,19 @@ void CoordinatorCore::on(const scheduling::StartAttempt& action) {
 }
 
 void CoordinatorCore::on(const scheduling::CancelAttempt& action) {
-  const wire::SessionId session = to_session(action.worker);
-  workers_.at(session).withdrawals.push_back({action.attempt.value, wire::Withdrawals::How::stop});
-  unsent_.insert(session);
+  tell_worker(action.worker, {action.attempt.value, wire::Withdrawals::How::stop});
 }
 
 void CoordinatorCore::on(const scheduling::RecallAttempt& action) {
-  const wire::SessionId session = to_session(action.worker);
-  workers_.at(session).withdrawals.push_back(
-      {action.attempt.value, wire::Withdrawals::How::recall});
-  unsent_.insert(session);
+  tell_worker(action.worker, {action.attempt.value, wire::Withdrawals::How::recall});
+}
+
+void CoordinatorCore::tell_worker(WorkerId worker,
+                                  const wire::Withdrawals::Withdrawal& withdrawal) {
+  const auto found = workers_.find(to_session(worker));
+  if (found == workers_.end()) return;
+  found->second.withdrawals.push_back(withdrawal);
+  unsent_.insert(found->first);
 }
 
 void CoordinatorCore::on(const scheduling::ChunkFinished& action) {
@@ -107,10 +122,18 @@ void CoordinatorCore::on(const scheduling::WorkerSuspended& action) {
                            std::chrono::duration_cast<std::chrono::seconds>(action.time).count()));
 }
 
+/// Of what was told last.
+void CoordinatorCore::carry_out_actions() {
+  doing_.swap(actions_);
+  carry_out(doing_);
+  doing_.clear();
+}
+
 void CoordinatorCore::answer(const CallPlace& place, wire::EndKind kind, std::string bytes) {
   const wire::SessionId client = book_.stream(place.job)->client;
   clients_.at(client).ends.push_back({book_.end(place), kind, std::move(bytes)});
   unsent_.insert(client);
+  if (const auto idle = book_.retire_idle_stream(place.job)) retired_streams_.push_back(*idle);
 }
 
 CoordinatorCore::Frames CoordinatorCore::take_frames(TimePoint now) {
@@ -145,13 +168,20 @@ void CoordinatorCore::flush(TimePoint now, wire::SessionId id, Worker& worker) {
   worker.calls.erase(worker.calls.begin(),
                      worker.calls.begin() + static_cast<std::ptrdiff_t>(sent));
   // After the calls that they may be about.
-  if (!worker.calls.empty() || worker.withdrawals.empty() || !sessions_.has_room(id)) return;
-  sessions_.send(now, id, wire::Withdrawals{std::exchange(worker.withdrawals, {})}, output_);
+  if (!worker.calls.empty()) return;
+  send_in_parts(worker.withdrawals, [&](auto&& part) {
+    if (!sessions_.has_room(id)) return false;
+    sessions_.send(now, id, wire::Withdrawals{std::move(part)}, output_);
+    return true;
+  });
 }
 
 void CoordinatorCore::flush(TimePoint now, wire::SessionId id, Client& client) {
-  if (!client.starts.empty() && sessions_.has_room(id))
-    sessions_.send(now, id, wire::Starts{std::exchange(client.starts, {})}, output_);
+  send_in_parts(client.starts, [&](auto&& part) {
+    if (!sessions_.has_room(id)) return false;
+    sessions_.send(now, id, wire::Starts{std::move(part)}, output_);
+    return true;
+  });
   std::size_t sent = 0;
   while (sent < client.ends.size() && sessions_.has_room(id)) {
     const std::size_t count =

@@ -1,5 +1,7 @@
+#include <algorithm>
 #include <cstddef>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -13,6 +15,15 @@ namespace {
 
 /// Workers go by their session: one that is lost and comes back is another.
 WorkerId to_worker(wire::SessionId session) { return WorkerId{session.value}; }
+
+/// What somebody else has written, for a line of a log.
+std::string printable(std::string_view text) {
+  constexpr std::size_t shown = 200;
+  std::string out(text.substr(0, shown));
+  std::replace_if(
+      out.begin(), out.end(), [](char c) { return c < ' ' || c == '\x7f'; }, '?');
+  return out;
+}
 
 scheduling::FailureCause cause_of(wire::EndKind kind) {
   switch (kind) {
@@ -52,7 +63,7 @@ void CoordinatorCore::expire(TimePoint now) {
   sessions_.expire(now, output_);
   take_events(now);
   scheduler_.expire(now, actions_);
-  carry_out(std::exchange(actions_, {}));
+  carry_out_actions();
 }
 
 std::optional<TimePoint> CoordinatorCore::next_deadline() const {
@@ -101,7 +112,8 @@ void CoordinatorCore::on(TimePoint now, const wire::SessionEnded& event) {
   size_changed_ = true;
   unsent_.erase(event.session);
   if (const auto client = clients_.find(event.session); client != clients_.end()) {
-    options_.log(fmt::format("client '{}' has gone: {}", client->second.name, event.text));
+    options_.log(
+        fmt::format("client '{}' has gone: {}", client->second.name, printable(event.text)));
     clients_.erase(client);
     for (const JobId job : book_.remove_client(event.session)) {
       tell(now, scheduling::JobCancelled{job});
@@ -112,20 +124,44 @@ void CoordinatorCore::on(TimePoint now, const wire::SessionEnded& event) {
   const auto worker = workers_.find(event.session);
   if (worker == workers_.end()) return;
   const bool expected = event.reason == wire::SessionEnded::Reason::goodbye;
-  options_.log(fmt::format("worker '{}' has gone: {}", worker->second.name, event.text));
+  options_.log(fmt::format("worker '{}' has gone: {}", worker->second.name, printable(event.text)));
   if (!expected) ++counters_.workers_lost;
-  workers_.erase(worker);
   relay_.remove_worker(event.session);
+  take_back_unsent(now, event.session, worker->second);
+  std::vector<CallPlace> once;  // those that may have run, and may not again
   std::erase_if(attempts_, [&](auto& each) {
     if (each.second.worker != to_worker(event.session)) return false;
     if (CallRecord* record = book_.record(each.second.place)) {
       record->attempt.reset();
+      record->has_started = false;
+      record->is_unwanted = false;
       record->last_kind = wire::EndKind::worker_lost;
-      record->last_text = event.text;
+      record->last_text = printable(event.text);
+      if (record->options && record->options->worker_retries == 0)
+        once.push_back(each.second.place);
     }
     return true;
   });
+  for (const CallPlace& each : once) {
+    ++counters_.errors;
+    answer(each, wire::EndKind::worker_lost, printable(event.text));
+    tell(now, scheduling::ChunkCancelled{each.job, each.chunk});
+  }
+  workers_.erase(worker);
+  unsent_.erase(event.session);
   tell(now, scheduling::WorkerLost{to_worker(event.session)});
+}
+
+/// What it was to get and has not got is not its loss.
+void CoordinatorCore::take_back_unsent(TimePoint now, wire::SessionId session, Worker& worker) {
+  tell(now, scheduling::WorkerPaused{to_worker(session)});
+  for (const auto& [program, call] : std::exchange(worker.calls, {})) {
+    const auto attempt = attempts_.find(AttemptId{call.number});
+    if (attempt == attempts_.end()) continue;
+    if (CallRecord* record = book_.record(attempt->second.place)) record->attempt.reset();
+    attempts_.erase(attempt);
+    tell(now, scheduling::AttemptReturned{AttemptId{call.number}});
+  }
 }
 
 void CoordinatorCore::on(TimePoint now, wire::SessionMessage&& event) {
@@ -167,6 +203,12 @@ void CoordinatorCore::on(TimePoint now, wire::SessionId client, wire::Calls&& ca
     if (count != 0) tell(now, scheduling::ChunksAdded{*job, std::exchange(count, 0)});
   };
   for (wire::Call& each : calls.calls) {
+    if (each.bytes.size() > wire::call_bytes_max) {
+      clients_.at(client).ends.push_back(
+          {each.number, wire::EndKind::refused, "the call is larger than calls may be"});
+      unsent_.insert(client);
+      continue;
+    }
     const auto added = book_.add(client, calls.program, std::move(each));
     if (!added) continue;  // a number that it has used already: its own loss
     ++counters_.calls;
@@ -196,9 +238,7 @@ void CoordinatorCore::withdraw(TimePoint now, const CallPlace& place, wire::With
   const auto attempt = record.attempt;
   record.is_unwanted = true;
   if (attempt && how != wire::Withdrawals::How::stop) {
-    const wire::SessionId session{attempts_.at(*attempt).worker.value};
-    workers_.at(session).withdrawals.push_back({attempt->value, how});
-    unsent_.insert(session);
+    tell_worker(attempts_.at(*attempt).worker, {attempt->value, how});
     return;  // its end will say what came of it
   }
   answer(place, wire::EndKind::cancelled, {});
@@ -208,6 +248,8 @@ void CoordinatorCore::withdraw(TimePoint now, const CallPlace& place, wire::With
 void CoordinatorCore::on(TimePoint now, wire::SessionId worker, wire::Ends&& ends) {
   for (wire::CallEnd& each : ends.ends) {
     const AttemptId attempt{each.number};
+    if (each.bytes.size() > wire::call_bytes_max)
+      each = {each.number, wire::EndKind::refused, "the result is larger than results may be"};
     on(now, worker, attempt, std::move(each));
   }
 }
@@ -218,7 +260,10 @@ void CoordinatorCore::on(TimePoint now, wire::SessionId worker, AttemptId id, wi
   const CallPlace place = found->second.place;
   attempts_.erase(found);
   CallRecord* const record = book_.record(place);
-  if (record != nullptr) record->attempt.reset();
+  if (record != nullptr) {
+    record->attempt.reset();
+    record->has_started = false;
+  }
   if (end.kind == wire::EndKind::value) {
     result_ = std::move(end.bytes);
     tell(now, scheduling::AttemptSucceeded{id});
@@ -230,6 +275,7 @@ void CoordinatorCore::on(TimePoint now, wire::SessionId worker, AttemptId id, wi
       answer(place, wire::EndKind::cancelled, {});
       tell(now, scheduling::ChunkCancelled{place.job, place.chunk});
     } else if (!has_not_run) {
+      record->is_unwanted = false;
       record->last_kind = end.kind;
       record->last_text = std::move(end.bytes);
     }
@@ -246,8 +292,9 @@ void CoordinatorCore::on(wire::SessionId worker, const wire::Starts& starts) {
     const auto found = attempts_.find(AttemptId{each});
     if (found == attempts_.end() || found->second.worker != to_worker(worker)) continue;
     const CallPlace& place = found->second.place;
-    const CallRecord* const record = book_.record(place);
-    if (record == nullptr) continue;
+    CallRecord* const record = book_.record(place);
+    if (record == nullptr || std::exchange(record->has_started, true)) continue;
+    record->is_unwanted = false;
     const wire::SessionId client = book_.stream(place.job)->client;
     clients_.at(client).starts.push_back(record->number);
     unsent_.insert(client);
@@ -262,7 +309,7 @@ void CoordinatorCore::on(TimePoint now, wire::SessionId session, const wire::Wor
                            state.kind == Kind::open     ? "open"
                            : state.kind == Kind::paused ? "paused"
                                                         : "draining",
-                           state.reason.empty() ? "" : ": ", state.reason));
+                           state.reason.empty() ? "" : ": ", printable(state.reason)));
   worker.draining = state.kind == Kind::draining;
   worker.paused = state.kind != Kind::open;
   size_changed_ = true;
@@ -277,10 +324,16 @@ void CoordinatorCore::on(TimePoint now, wire::SessionId session, const wire::Wor
 
 void CoordinatorCore::tell(TimePoint now, const scheduling::Event& event) {
   scheduler_.handle(now, event, actions_);
-  carry_out(std::exchange(actions_, {}));
-  for (const JobId each : std::exchange(ended_jobs_, {})) {
-    scheduler_.handle(now, scheduling::JobForgotten{each}, actions_);
-    carry_out(std::exchange(actions_, {}));
+  carry_out_actions();
+  while (!retired_streams_.empty() || !ended_jobs_.empty()) {
+    for (const JobId each : std::exchange(retired_streams_, {})) {
+      scheduler_.handle(now, scheduling::StreamSealed{each}, actions_);
+      carry_out_actions();
+    }
+    for (const JobId each : std::exchange(ended_jobs_, {})) {
+      scheduler_.handle(now, scheduling::JobForgotten{each}, actions_);
+      carry_out_actions();
+    }
   }
 }
 

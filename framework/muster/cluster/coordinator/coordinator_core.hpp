@@ -64,6 +64,7 @@ class CoordinatorCore {
   std::size_t workers() const noexcept { return workers_.size(); }
   std::size_t clients() const noexcept { return book_.clients().size(); }
   std::size_t open_calls() const noexcept { return book_.open_calls(); }
+  std::size_t streams() const noexcept { return book_.stream_count(); }
 
  private:
   struct Worker {
@@ -85,6 +86,7 @@ class CoordinatorCore {
   };
 
   void take_events(TimePoint now);
+  void take_back_unsent(TimePoint now, wire::SessionId session, Worker& worker);
   void on(TimePoint now, const wire::SessionBegun& event);
   void on(TimePoint now, const wire::SessionEnded& event);
   void on(TimePoint now, wire::SessionMessage&& event);
@@ -100,6 +102,7 @@ class CoordinatorCore {
 
   void tell(TimePoint now, const scheduling::Event& event);
   void carry_out(const std::vector<scheduling::Action>& actions);
+  void carry_out_actions();
   void on(const scheduling::StartAttempt& action);
   void on(const scheduling::CancelAttempt& action);
   void on(const scheduling::RecallAttempt& action);
@@ -112,6 +115,7 @@ class CoordinatorCore {
   void on(const Other& action) {
     static_cast<void>(action);  // of jobs with stages, or nothing to be done
   }
+  void tell_worker(WorkerId worker, const wire::Withdrawals::Withdrawal& withdrawal);
   void answer(const CallPlace& place, wire::EndKind kind, std::string bytes);
 
   void flush(TimePoint now, wire::SessionId id, Worker& worker);
@@ -127,13 +131,15 @@ class CoordinatorCore {
   std::map<wire::SessionId, Worker> workers_;
   std::map<wire::SessionId, Client> clients_;
   std::unordered_map<AttemptId, Attempt> attempts_;
-  std::string result_;                ///< of the attempt that is just reported
-  std::set<wire::SessionId> unsent_;  ///< those with something that waits
-  std::vector<JobId> ended_jobs_;     ///< for the scheduler to forget
+  std::string result_;                  ///< of the attempt that is just reported
+  std::set<wire::SessionId> unsent_;    ///< those with something that waits
+  std::vector<JobId> ended_jobs_;       ///< for the scheduler to forget
+  std::vector<JobId> retired_streams_;  ///< to be sealed
   CodeRelay::Sends code_;
   bool size_changed_ = false;
   wire::SessionsOutput output_;
   std::vector<scheduling::Action> actions_;
+  std::vector<scheduling::Action> doing_;
   Counters counters_;
 };
 

@@ -15,8 +15,9 @@ namespace {
 
 constexpr wire::Role roles[] = {wire::Role::worker, wire::Role::client};
 
-std::string user_name(wire::Role role, std::string_view name) {
-  return fmt::format("{}:{}", to_string(role), name);
+/// With the key: another one of the same name is somebody else.
+std::string user_name(wire::Role role, std::string_view name, std::string_view key) {
+  return fmt::format("{}:{}:{}", to_string(role), name, key);
 }
 
 void make_directory(const std::filesystem::path& path) {
@@ -48,13 +49,16 @@ AuthorizedKeys::AuthorizedKeys(std::filesystem::path keys)
   changed_ = false;
 }
 
-/// With the lock. A file that is added or removed changes its directory's time.
+/// With the lock.
 void AuthorizedKeys::refresh() {
   Times now;
-  for (const wire::Role each : roles) {
+  for (const wire::Role role : roles) {
     std::error_code gone;
-    now[std::string(to_string(each))] =
-        std::filesystem::last_write_time(directory_ / to_string(each), gone);
+    const std::filesystem::path of_role = directory_ / to_string(role);
+    now[of_role] = std::filesystem::last_write_time(of_role, gone);
+    std::filesystem::directory_iterator each(of_role, gone);
+    for (; !gone && each != std::filesystem::directory_iterator(); each.increment(gone))
+      now[each->path()] = each->last_write_time(gone);
   }
   if (now == times_) return;
   times_ = std::move(now);
@@ -66,12 +70,13 @@ void AuthorizedKeys::read() {
   users_.clear();
   for (const wire::Role role : roles) {
     std::error_code gone;
-    for (const auto& each :
-         std::filesystem::directory_iterator(directory_ / to_string(role), gone)) {
-      if (each.path().extension() != ".pub") continue;
+    std::filesystem::directory_iterator each(directory_ / to_string(role), gone);
+    for (; !gone && each != std::filesystem::directory_iterator(); each.increment(gone)) {
+      if (each->path().extension() != ".pub") continue;
       try {
-        users_.emplace(read_public_key(each.path()), user_name(role, each.path().stem().string()));
-      } catch (const Error&) {
+        const std::string key = read_public_key(each->path());
+        users_.emplace(key, user_name(role, each->path().stem().string(), key));
+      } catch (const std::exception&) {
         continue;  // it lets nobody in; `muster keys list` says why
       }
     }
@@ -124,8 +129,14 @@ void AuthorizedKeys::add(const Entry& entry) {
       throw Error(ErrorCode::usage,
                   fmt::format("this key is authorized already, as '{}'", each.name));
   }
-  write_public_key(directory_ / to_string(entry.role) / (entry.name + ".pub"), entry.name,
-                   entry.public_key);
+  // As a whole or not at all, as the coordinator may look at any time.
+  const std::filesystem::path path = directory_ / to_string(entry.role) / (entry.name + ".pub");
+  std::filesystem::path unfinished = path;
+  unfinished += ".new";
+  std::error_code gone;
+  std::filesystem::remove(unfinished, gone);
+  write_public_key(unfinished, entry.name, entry.public_key);
+  std::filesystem::rename(unfinished, path);
 }
 
 void AuthorizedKeys::revoke(const std::string& name) {

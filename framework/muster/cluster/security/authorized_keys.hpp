@@ -19,7 +19,7 @@ class AuthorizedKeys {
   /// The directories are made if they are missing. Throws Error(io).
   explicit AuthorizedKeys(std::filesystem::path keys);
 
-  /// "ROLE:NAME" of a key that is known; none of one that is not, or that cannot be read.
+  /// "ROLE:NAME:KEY" of a key that is known; none of one that is not, or that cannot be read.
   std::optional<std::string> user_of(std::string_view public_key);
   /// Whether that user is known, still, and has the role.
   bool may_be(std::string_view user, wire::Role role);
@@ -38,7 +38,7 @@ class AuthorizedKeys {
   void revoke(const std::string& name);
 
  private:
-  using Times = std::map<std::string, std::filesystem::file_time_type>;
+  using Times = std::map<std::filesystem::path, std::filesystem::file_time_type>;
 
   void refresh();
   void read();

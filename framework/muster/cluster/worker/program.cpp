@@ -33,7 +33,6 @@ Program::Program(const wire::Digest& digest, const ProgramOptions& options, Code
       entry_(std::make_shared<detail::RemoteCall>()) {
   // Whether a call looks at its stop token is not known here; one that does not goes on.
   entry_->takes_stop_token = true;
-  look_for_files();
 }
 
 Program::~Program() {
@@ -69,6 +68,9 @@ void Program::advance(TimePoint now) {
   } catch (const Error& error) {
     host_.reset();
     fail(error.hint().empty() ? error.what() : fmt::format("{} ({})", error.what(), error.hint()));
+  } catch (const std::exception& error) {
+    host_.reset();
+    fail(error.what());
   }
 }
 
@@ -146,7 +148,9 @@ void Program::run(detail::TaskPtr task) {
   }
 }
 
+// Perhaps nobody has it just now: the calls may be run again, and a later one asks anew.
 void Program::file_is_missing(const std::string& reason) {
+  is_missing_ = true;
   fail("the program is not to be had: " + reason);
 }
 
@@ -159,7 +163,11 @@ void Program::fail(const std::string& reason) {
     waiting_.pop_front();
     if (!task->start()) continue;
     auto& own = static_cast<ProgramTask&>(*task);
-    own.refuse_here(reason);
+    if (is_missing_) {
+      own.refuse(std::make_exception_ptr(Error(ErrorCode::broken, reason)));
+    } else {
+      own.refuse_here(reason);
+    }
     finish(std::move(task)).run();
   }
 }

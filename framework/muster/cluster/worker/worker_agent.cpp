@@ -21,6 +21,8 @@ constexpr std::size_t message_items_max = 1024;
 
 // Calls that take longer are worth a word: until then a client may take them for not started.
 constexpr Duration starts_after = std::chrono::milliseconds(2);
+// A program that nobody has called for so long is ended; its files stay.
+constexpr Duration program_idle_max = std::chrono::minutes(1);
 // How often a program that is being started is looked at.
 constexpr Duration start_poll = std::chrono::milliseconds(2);
 
@@ -30,8 +32,11 @@ wire::Hello WorkerAgent::hello_of(const WorkerOptions& options) {
   wire::Hello hello = hello_of_this_process();
   hello.role = wire::Role::worker;
   hello.name = options.name;
-  hello.room = wire::WorkerRoom{
-      options.slots, options.ahead != 0 ? options.ahead : options.slots * ahead_a_slot, 0};
+  hello.room =
+      wire::WorkerRoom{options.slots,
+                       std::min(options.ahead != 0 ? options.ahead : options.slots * ahead_a_slot,
+                                wire::worker_slots_max),
+                       0};
   return hello;
 }
 
@@ -69,11 +74,13 @@ void WorkerAgent::ended(std::uint64_t generation, wire::CallEnd&& end) noexcept 
   runner_.wake();
 }
 
-void WorkerAgent::on_session(TimePoint /*now*/) {
+void WorkerAgent::on_session(TimePoint now) {
   options_.log(fmt::format("worker '{}' has joined", options_.name));
   ++generation_;
   end_all(wire::EndKind::returned);
   open_.clear();
+  for (const auto& [program, count] : open_counts_) idle_since_[program] = now;
+  open_counts_.clear();
   ends_.clear();
   starts_.clear();
   for (auto& [digest, asked] : wanted_) asked = false;
@@ -84,7 +91,6 @@ void WorkerAgent::on_refused(const wire::Refusal& refusal, bool for_good) {
   options_.log(fmt::format("the coordinator refuses: {}{}", refusal.message,
                            refusal.hint.empty() ? "" : " (" + refusal.hint + ")"));
   if (for_good) refused_ = refusal;
-  if (refusal.reason == wire::Refusal::Reason::ending) end_all(wire::EndKind::worker_lost);
 }
 
 void WorkerAgent::on_trouble(const std::string& trouble) { options_.log(trouble); }
@@ -141,6 +147,7 @@ void WorkerAgent::take_calls(TimePoint now, wire::Calls&& calls) {
     OpenCall& call = open_[number];
     call.program = calls.program;
     call.since = now;
+    note_open(now, calls.program, true);
     call.task = of.submit(std::move(each), generation_);
   }
   if (!look_again_at_ && !open_.empty()) look_again_at_ = now + starts_after;
@@ -229,7 +236,8 @@ void WorkerAgent::on_round(TimePoint now) {
   const bool any_starts = std::any_of(programs_.begin(), programs_.end(),
                                       [](const auto& each) { return each.second->is_starting(); });
   if (any_starts) advance_programs(now);
-  collect_ends();
+  collect_ends(now);
+  end_idle_programs(now);
   if (state_ && runner_.can_send()) {
     runner_.send(*state_);
     state_.reset();
@@ -242,7 +250,27 @@ void WorkerAgent::on_round(TimePoint now) {
   leave_if_done();
 }
 
-void WorkerAgent::collect_ends() {
+void WorkerAgent::note_open(TimePoint now, const wire::Digest& program, bool has_begun) {
+  if (has_begun) {
+    ++open_counts_[program];
+    idle_since_.erase(program);
+    return;
+  }
+  const auto found = open_counts_.find(program);
+  if (found == open_counts_.end() || --found->second != 0) return;
+  open_counts_.erase(found);
+  idle_since_[program] = now;
+}
+
+void WorkerAgent::end_idle_programs(TimePoint now) {
+  std::erase_if(idle_since_, [&](const auto& each) {
+    if (each.second + program_idle_max > now) return false;
+    programs_.erase(each.first);
+    return true;
+  });
+}
+
+void WorkerAgent::collect_ends(TimePoint now) {
   std::vector<std::pair<std::uint64_t, wire::CallEnd>> taken;
   {
     const std::lock_guard lock(ends_mutex_);
@@ -250,7 +278,10 @@ void WorkerAgent::collect_ends() {
   }
   for (auto& [generation, end] : taken) {
     if (generation != generation_) continue;
-    open_.erase(end.number);
+    if (const auto found = open_.find(end.number); found != open_.end()) {
+      note_open(now, found->second.program, false);
+      open_.erase(found);
+    }
     ends_.push_back(std::move(end));
   }
 }
@@ -292,7 +323,9 @@ void WorkerAgent::send_wanted() {
 }
 
 void WorkerAgent::leave_if_done() {
-  if (!draining_ || leaving_ || !open_.empty() || !ends_.empty() || state_) return;
+  if (!draining_ || leaving_ || !open_.empty()) return;
+  // Without a session nobody waits for what is left to say.
+  if (link_.has_session() && (!ends_.empty() || state_)) return;
   leaving_ = true;
   options_.log(fmt::format("worker '{}' leaves", options_.name));
   runner_.end("it has drained");
@@ -300,6 +333,8 @@ void WorkerAgent::leave_if_done() {
 
 std::optional<TimePoint> WorkerAgent::next_deadline() {
   std::optional<TimePoint> next = look_again_at_;
+  for (const auto& [program, since] : idle_since_)
+    next = std::min(next.value_or(TimePoint::max()), since + program_idle_max);
   for (const auto& [digest, program] : programs_) {
     if (program->is_starting())
       next = std::min(next.value_or(TimePoint::max()), Clock::now() + start_poll);

@@ -74,7 +74,9 @@ class WorkerAgent final : public EndSink, private transport::LinkOwner {
   void drain(TimePoint now, const std::string& reason);
   Program& program(TimePoint now, const wire::Digest& digest);
   void advance_programs(TimePoint now);
-  void collect_ends();
+  void note_open(TimePoint now, const wire::Digest& program, bool has_begun);
+  void end_idle_programs(TimePoint now);
+  void collect_ends(TimePoint now);
   void send_ends();
   void look_for_starts(TimePoint now);
   void send_wanted();
@@ -94,9 +96,11 @@ class WorkerAgent final : public EndSink, private transport::LinkOwner {
   std::uint64_t generation_ = 0;  ///< of the session: what came in another is not wanted
   std::unordered_map<std::uint64_t, OpenCall> open_;
   std::map<wire::Digest, std::unique_ptr<Program>> programs_;
-  std::map<wire::Digest, bool> wanted_;  ///< files; whether they were asked for
-  std::deque<wire::CallEnd> ends_;       ///< to be sent
-  std::vector<std::uint64_t> starts_;    ///< to be sent
+  std::map<wire::Digest, std::size_t> open_counts_;  ///< of programs with open calls
+  std::map<wire::Digest, TimePoint> idle_since_;     ///< of the others
+  std::map<wire::Digest, bool> wanted_;              ///< files; whether they were asked for
+  std::deque<wire::CallEnd> ends_;                   ///< to be sent
+  std::vector<std::uint64_t> starts_;                ///< to be sent
   std::optional<TimePoint> look_again_at_;
   std::optional<wire::WorkerState> state_;  ///< to be sent
   bool draining_ = false;
