@@ -1,5 +1,4 @@
 #include <muster/executors/deadlines.hpp>
-#include <muster/executors/error_codec.hpp>
 #include <muster/executors/task.hpp>
 
 namespace muster::detail {
@@ -7,10 +6,6 @@ namespace muster::detail {
 TaskHome*& TaskHome::of_this_thread() noexcept {
   thread_local TaskHome* home = nullptr;
   return home;
-}
-
-void TaskBase::refuse_described(Bytes&& description) noexcept {
-  refuse(decode_exception(description));
 }
 
 DoneCallbacks finish(TaskPtr task) noexcept {

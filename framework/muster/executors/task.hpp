@@ -115,8 +115,12 @@ class TaskBase {
   virtual void invoke() noexcept = 0;
   /// Instead of invoke(): the outcome is this error.
   virtual void refuse(std::exception_ptr error) noexcept = 0;
-  /// The same of what another process said of an error (error_codec.hpp).
-  virtual void refuse_described(Bytes&& description) noexcept;
+  /// Before refuse(): keeps what another process said of the error (error_codec.hpp) as it is, and
+  /// stands for it. False if it wants the error itself.
+  virtual bool keep_description(Bytes& description) noexcept {
+    static_cast<void>(description);
+    return false;
+  }
 
   /// How the call travels to another process.
   virtual const RemoteCall& remote() const noexcept = 0;

@@ -37,7 +37,7 @@ void LinkRunner::round(TimePoint now) {
   note_state(now);
   link_.expire(now, out_);
   const std::optional<TimePoint> lease_end = link_.lease_end();
-  const bool is_over = has_begun_ && (!lease_end || *lease_end <= now);
+  const bool is_over = has_begun_ && !link_.ended() && (!lease_end || *lease_end <= now);
   if (is_over && !lease_is_over_) owner_.on_lease_over(now);
   lease_is_over_ = is_over;
   carry_out(now);

@@ -58,9 +58,10 @@ TEST(ThreadPool, OneThreadRunsThemInOrderWhileMoreCome) {
 }
 
 TEST(ThreadPool, TasksThatSubmitTasksForEverStarveNobody) {
-  ThreadPoolExecutor pool({.max_workers = 1});
   std::atomic<bool> is_over{false};
-  std::function<void()> again = [&] {
+  std::function<void()> again;
+  ThreadPoolExecutor pool({.max_workers = 1});
+  again = [&] {
     if (!is_over) pool.submit(again);
   };
   pool.submit(again);

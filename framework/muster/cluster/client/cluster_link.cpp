@@ -7,6 +7,7 @@
 #include <muster/base/error.hpp>
 #include <muster/cluster/client/cluster_core.hpp>
 #include <muster/cluster/task_death.hpp>
+#include <muster/executors/error_codec.hpp>
 #include <muster/executors/errors.hpp>
 #include <muster/futures/errors.hpp>
 
@@ -195,7 +196,7 @@ void ClusterCore::deliver(std::vector<Completion>& completions) {
     } else if (each.end.kind == wire::EndKind::value) {
       each.task->accept(std::move(each.end.bytes));
     } else if (each.end.kind == wire::EndKind::error) {
-      each.task->refuse_described(std::move(each.end.bytes));
+      each.task->refuse(detail::decode_exception(each.end.bytes));
     } else {
       const detail::TaskExtras* const extras = each.task->extras_if_any();
       each.task->refuse(to_error(each.end, extras != nullptr ? extras->options.name : ""));

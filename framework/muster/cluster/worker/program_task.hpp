@@ -40,8 +40,9 @@ class ProgramTask final : public detail::SharedState<wire::CallEnd>, public deta
 
   void invoke() noexcept override;
   void refuse(std::exception_ptr error) noexcept override;
-  void refuse_described(Bytes&& description) noexcept override {
+  bool keep_description(Bytes& description) noexcept override {
     set_end(wire::EndKind::error, std::move(description));
+    return true;
   }
   /// It cannot be run here at all.
   void refuse_here(std::string_view reason) noexcept {

@@ -247,7 +247,7 @@ void WorkerAgent::on_round(TimePoint now) {
   if (look_again_at_ && *look_again_at_ <= now) look_for_starts(now);
   if (!starts_.empty() && runner_.can_send())
     runner_.send(wire::Starts{std::exchange(starts_, {})});
-  leave_if_done();
+  leave_if_done(now);
 }
 
 void WorkerAgent::note_open(TimePoint now, const wire::Digest& program, bool has_begun) {
@@ -322,10 +322,12 @@ void WorkerAgent::send_wanted() {
   }
 }
 
-void WorkerAgent::leave_if_done() {
+void WorkerAgent::leave_if_done(TimePoint now) {
   if (!draining_ || leaving_ || !open_.empty()) return;
-  // Without a session nobody waits for what is left to say.
-  if (link_.has_session() && (!ends_.empty() || state_)) return;
+  // When the lease is over nobody waits for what is left to say.
+  const std::optional<TimePoint> lease_end = link_.lease_end();
+  const bool is_awaited = lease_end && now < *lease_end;
+  if (is_awaited && (!ends_.empty() || state_)) return;
   leaving_ = true;
   options_.log(fmt::format("worker '{}' leaves", options_.name));
   runner_.end("it has drained");

@@ -81,7 +81,7 @@ class WorkerAgent final : public EndSink, private transport::LinkOwner {
   void look_for_starts(TimePoint now);
   void send_wanted();
   void end_all(wire::EndKind kind);
-  void leave_if_done();
+  void leave_if_done(TimePoint now);
 
   static wire::Hello hello_of(const WorkerOptions& options);
 

@@ -8,6 +8,7 @@
 #include <muster/base/assert.hpp>
 #include <muster/base/error.hpp>
 #include <muster/base/units.hpp>
+#include <muster/executors/error_codec.hpp>
 #include <muster/executors/processes/pool_core.hpp>
 
 namespace muster::detail {
@@ -76,7 +77,8 @@ void PoolCore::deliver(Batch& batch, bool run_callbacks) {
     if (each.error != nullptr) {
       each.task->refuse(std::move(each.error));
     } else if (each.kind == FrameKind::error) {
-      each.task->refuse_described(std::move(each.payload));
+      if (!each.task->keep_description(each.payload))
+        each.task->refuse(decode_exception(each.payload));
     } else {
       each.task->accept(std::move(each.payload));
     }
