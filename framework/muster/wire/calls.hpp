@@ -34,6 +34,8 @@ struct CallOptions {
 inline constexpr std::size_t call_bytes_max = body_bytes_max - (std::size_t{64} << 10U);
 /// How many calls, ends, starts or withdrawals a message has at most.
 inline constexpr std::size_t items_max = 1024;
+/// A message is long enough when it has so much: what follows costs nothing more by itself.
+inline constexpr std::size_t message_bytes_enough = std::size_t{256} << 10U;
 
 struct Call {
   std::uint64_t number = 0;

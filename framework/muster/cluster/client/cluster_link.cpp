@@ -19,8 +19,6 @@ namespace {
 // So much may be on its way and not answered. More would only lie at the coordinator.
 constexpr std::size_t calls_in_flight_max = 16'384;
 constexpr std::size_t bytes_in_flight_max = std::size_t{64} << 20U;
-constexpr std::size_t message_bytes_enough = std::size_t{256} << 10U;
-constexpr std::size_t message_items_max = 1024;
 
 std::exception_ptr to_error(wire::CallEnd& end, const std::string& name) {
   const std::string text = name.empty() ? end.bytes : fmt::format("task '{}': {}", name, end.bytes);
@@ -256,8 +254,8 @@ bool ClusterCore::send_some_calls() {
   {
     const Lock lock(mutex_);
     std::size_t bytes = 0;
-    while (!unsent_.empty() && message.calls.size() < message_items_max &&
-           bytes < message_bytes_enough && in_flight_ < calls_in_flight_max &&
+    while (!unsent_.empty() && message.calls.size() < wire::items_max &&
+           bytes < wire::message_bytes_enough && in_flight_ < calls_in_flight_max &&
            bytes_in_flight_ < bytes_in_flight_max) {
       const Number number = unsent_.front();
       unsent_.pop_front();

@@ -61,7 +61,7 @@ std::optional<CallBook::Added> CallBook::add(wire::SessionId client_id, const wi
   CallRecord& record = stream.records[out.place.chunk];
   record.number = call.number;
   record.bytes = std::move(call.bytes);
-  record.options = std::move(call.options);
+  record.options = call.options;
   place.first->second = out.place;
   ++open_;
   return out;

@@ -14,9 +14,6 @@
 namespace muster::cluster {
 namespace {
 
-// A message is long enough when it has so much: what follows costs nothing more by itself.
-constexpr std::size_t message_bytes_enough = std::size_t{256} << 10U;
-
 wire::SessionId to_session(WorkerId worker) { return wire::SessionId{worker.value}; }
 
 std::size_t size_of(const wire::CallEnd& end) { return end.bytes.size(); }
@@ -31,7 +28,8 @@ std::size_t count_for_message(const Items& items, std::size_t from, Same same) {
   std::size_t count = 0;
   while (from + count < items.size() && count < wire::items_max) {
     const auto& next = items[from + count];
-    if (count != 0 && (bytes + size_of(next) > message_bytes_enough || !same(items[from], next)))
+    if (count != 0 &&
+        (bytes + size_of(next) > wire::message_bytes_enough || !same(items[from], next)))
       break;
     bytes += size_of(next);
     ++count;
@@ -110,7 +108,7 @@ void CoordinatorCore::on(const scheduling::JobFinished& action) {
   ended_jobs_.push_back(action.job);
 }
 
-void CoordinatorCore::on(const scheduling::JobRejected& action) {
+void CoordinatorCore::on(const scheduling::JobRejected& action) const {
   options_.log(fmt::format("a stream of calls was not taken: {}", to_string(action.reason)));
 }
 
@@ -169,7 +167,7 @@ void CoordinatorCore::flush(TimePoint now, wire::SessionId id, Worker& worker) {
                      worker.calls.begin() + static_cast<std::ptrdiff_t>(sent));
   // After the calls that they may be about.
   if (!worker.calls.empty()) return;
-  send_in_parts(worker.withdrawals, [&](auto&& part) {
+  send_in_parts(worker.withdrawals, [&](std::vector<wire::Withdrawals::Withdrawal> part) {
     if (!sessions_.has_room(id)) return false;
     sessions_.send(now, id, wire::Withdrawals{std::move(part)}, output_);
     return true;
@@ -177,7 +175,7 @@ void CoordinatorCore::flush(TimePoint now, wire::SessionId id, Worker& worker) {
 }
 
 void CoordinatorCore::flush(TimePoint now, wire::SessionId id, Client& client) {
-  send_in_parts(client.starts, [&](auto&& part) {
+  send_in_parts(client.starts, [&](std::vector<std::uint64_t> part) {
     if (!sessions_.has_room(id)) return false;
     sessions_.send(now, id, wire::Starts{std::move(part)}, output_);
     return true;

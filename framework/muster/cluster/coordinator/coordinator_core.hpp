@@ -96,7 +96,7 @@ class CoordinatorCore {
   void on(TimePoint now, wire::SessionId client, const wire::Withdrawals& withdrawals);
   void on(TimePoint now, wire::SessionId worker, wire::Ends&& ends);
   void on(wire::SessionId worker, const wire::Starts& starts);
-  void on(TimePoint now, wire::SessionId worker, const wire::WorkerState& state);
+  void on(TimePoint now, wire::SessionId session, const wire::WorkerState& state);
   void on(TimePoint now, wire::SessionId worker, AttemptId id, wire::CallEnd&& end);
   void withdraw(TimePoint now, const CallPlace& place, wire::Withdrawals::How how);
 
@@ -109,7 +109,7 @@ class CoordinatorCore {
   void on(const scheduling::ChunkFinished& action);
   void on(const scheduling::ChunkFailed& action);
   void on(const scheduling::JobFinished& action);
-  void on(const scheduling::JobRejected& action);
+  void on(const scheduling::JobRejected& action) const;
   void on(const scheduling::WorkerSuspended& action);
   template <class Other>
   void on(const Other& action) {

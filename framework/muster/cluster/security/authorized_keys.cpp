@@ -39,8 +39,8 @@ wire::Role parse_role(std::string_view text) {
   throw Error(ErrorCode::usage, fmt::format("'{}' is no role", text), "worker or client");
 }
 
-AuthorizedKeys::AuthorizedKeys(std::filesystem::path keys)
-    : directory_(std::move(keys) / "authorized") {
+AuthorizedKeys::AuthorizedKeys(const std::filesystem::path& keys)
+    : directory_(keys / "authorized") {
   make_directory(directory_.parent_path());
   make_directory(directory_);
   for (const wire::Role each : roles) make_directory(directory_ / to_string(each));

@@ -17,7 +17,7 @@ namespace muster::cluster {
 class AuthorizedKeys {
  public:
   /// The directories are made if they are missing. Throws Error(io).
-  explicit AuthorizedKeys(std::filesystem::path keys);
+  explicit AuthorizedKeys(const std::filesystem::path& keys);
 
   /// "ROLE:NAME:KEY" of a key that is known; none of one that is not, or that cannot be read.
   std::optional<std::string> user_of(std::string_view public_key);

@@ -101,7 +101,7 @@ transport::CurveKeyPair make_key_files(const std::filesystem::path& directory,
   constexpr unsigned for_owner_alone = 0700;
   if (::mkdir(directory.c_str(), for_owner_alone) != 0 && errno != EEXIST)
     throw system_error(errno, "cannot make the directory " + directory.string());
-  const transport::CurveKeyPair keys = transport::make_curve_keys();
+  transport::CurveKeyPair keys = transport::make_curve_keys();
   write_new(key, 0600,
             fmt::format("# The secret key of {}: it is not to leave this machine.\n"
                         "public {}\nsecret {}\n",

@@ -16,8 +16,6 @@ namespace muster::cluster {
 namespace {
 
 constexpr unsigned ahead_a_slot = 128;
-constexpr std::size_t message_bytes_enough = std::size_t{256} << 10U;
-constexpr std::size_t message_items_max = 1024;
 
 // Calls that take longer are worth a word: until then a client may take them for not started.
 constexpr Duration starts_after = std::chrono::milliseconds(2);
@@ -290,8 +288,9 @@ void WorkerAgent::send_ends() {
   while (!ends_.empty() && runner_.can_send()) {
     wire::Ends message;
     std::size_t bytes = 0;
-    while (!ends_.empty() && message.ends.size() < message_items_max &&
-           (message.ends.empty() || bytes + ends_.front().bytes.size() <= message_bytes_enough)) {
+    while (!ends_.empty() && message.ends.size() < wire::items_max &&
+           (message.ends.empty() ||
+            bytes + ends_.front().bytes.size() <= wire::message_bytes_enough)) {
       bytes += ends_.front().bytes.size();
       message.ends.push_back(std::move(ends_.front()));
       ends_.pop_front();

@@ -142,6 +142,7 @@ TaskHost::TaskHost(const Command& command) : name_(command.name) {
   environment.push_back(fmt::format("{}={}", host_variable, host_socket));
   char* arguments[] = {name.data(), nullptr};
   std::vector<char*> variables;
+  variables.reserve(environment.size() + 1);
   for (std::string& each : environment) variables.push_back(each.data());
   variables.push_back(nullptr);
   pid_ = SpawnSettings(theirs.get()).spawn(command.file, arguments, variables.data());
