@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <iostream>
 #include <utility>
 
 #include <unistd.h>
@@ -73,6 +74,12 @@ void ClusterOfPrograms::kill(std::unique_ptr<Running>& program, int signal) {
 
 void ClusterOfPrograms::TearDown() {
   test::shared().gate = 1;
+  if (HasFailure()) {
+    if (coordinator_ != nullptr) std::cerr << "--- coordinator\n" << coordinator_->err();
+    for (const auto& each : workers_) {
+      if (each != nullptr) std::cerr << "--- worker\n" << each->err();
+    }
+  }
   workers_.clear();
   coordinator_.reset();
   dead_.clear();

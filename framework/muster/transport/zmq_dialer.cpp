@@ -50,7 +50,7 @@ ZmqDialer::ZmqDialer(ZmqContext& context, const std::string& address,
   close(Duration::zero());
 }
 
-ZmqDialer::~ZmqDialer() = default;
+ZmqDialer::~ZmqDialer() { close(Duration::zero()); }
 
 void ZmqDialer::connect() {
   close(Duration::zero());
@@ -84,6 +84,8 @@ void ZmqDialer::close(Duration linger) {
   if (sockets_->connection) {
     const auto ms = std::chrono::ceil<std::chrono::milliseconds>(linger).count();
     sockets_->connection->dealer.set(zmq::sockopt::linger, static_cast<int>(ms));
+    // First, or ZeroMQ's thread would wait for ever to tell of something that nobody hears any
+    // more.
     zmq_socket_monitor(sockets_->connection->dealer.handle(), nullptr, 0);
     sockets_->connection.reset();
   }
