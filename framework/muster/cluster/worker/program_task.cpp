@@ -27,12 +27,16 @@ Bytes describe(const std::exception_ptr& error) noexcept {
 
 }  // namespace
 
+// One for each kind, and never destroyed: a worker may be a static object.
 std::exception_ptr withdrawn_as(wire::EndKind kind) {
-  static const auto returned = std::make_exception_ptr(Withdrawn{wire::EndKind::returned});
-  static const auto cancelled = std::make_exception_ptr(Withdrawn{wire::EndKind::cancelled});
-  static const auto lost = std::make_exception_ptr(Withdrawn{wire::EndKind::worker_lost});
-  if (kind == wire::EndKind::returned) return returned;
-  return kind == wire::EndKind::cancelled ? cancelled : lost;
+  struct All {
+    std::exception_ptr returned = std::make_exception_ptr(Withdrawn{wire::EndKind::returned});
+    std::exception_ptr cancelled = std::make_exception_ptr(Withdrawn{wire::EndKind::cancelled});
+    std::exception_ptr lost = std::make_exception_ptr(Withdrawn{wire::EndKind::worker_lost});
+  };
+  static const All* const all = new All;
+  if (kind == wire::EndKind::returned) return all->returned;
+  return kind == wire::EndKind::cancelled ? all->cancelled : all->lost;
 }
 
 void ProgramTask::invoke() noexcept {
