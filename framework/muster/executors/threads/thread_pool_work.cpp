@@ -21,10 +21,12 @@ void barrier_everywhere() noexcept {
   ::syscall(SYS_membarrier, command, 0, 0);
 }
 
-// How often a thread looks at the shared queue or the old end of its own deque, in turn, though its
-// tasks have submitted some, so that tasks which submit tasks for ever do not starve others. What
-// is there from the shared queue, and nothing else, comes before what is still in it.
+// How often a thread looks at the shared queue though its tasks have submitted some to its own
+// deque, so that tasks which submit tasks for ever do not starve others; and every how many of
+// these looks it takes the oldest of its own instead, which in a fork-join is the largest. What is
+// there from the shared queue, and nothing else, comes before what is still in it.
 constexpr std::uint32_t fair_interval = 61;
+constexpr std::uint32_t oldest_interval = 64;
 constexpr std::size_t batch_max = 32;
 
 // How far ahead of their turn tasks in the own deque are fetched into the cache.
@@ -80,9 +82,8 @@ bool ThreadPoolCore::run_initializer() {
 TaskPtr ThreadPoolCore::find_work(ThreadWorker& self) {
   self.batch_end = std::min(self.batch_end, self.deque.end());
   if (++self.found % fair_interval == 0 && self.deque.end() > self.batch_end) {
-    const bool shared_first = self.found / fair_interval % 2 == 0;
-    if (TaskPtr task = shared_first ? take_shared(self) : TaskPtr()) return task;
-    if (TaskPtr task{self.deque.steal()}) return task;
+    const bool wants_oldest = self.found / fair_interval % oldest_interval == 0;
+    if (TaskPtr task = wants_oldest ? TaskPtr(self.deque.steal()) : take_shared(self)) return task;
   }
   if (TaskPtr task{self.deque.pop()}) {
     // This thread counted as free while callbacks of its last task put more here than it now takes.
