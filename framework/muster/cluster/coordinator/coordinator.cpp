@@ -47,9 +47,8 @@ void Coordinator::run() {
     core_.expire(now);
     send(core_.take_frames(now));
   }
-  const TimePoint now = Clock::now();
-  core_.end(now, "it was told to stop");
-  send(core_.take_frames(now));
+  core_.end("it was told to stop");
+  send(core_.take_frames(Clock::now()));
 }
 
 std::optional<TimePoint> Coordinator::next_deadline() const {

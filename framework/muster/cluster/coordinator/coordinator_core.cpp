@@ -337,8 +337,7 @@ void CoordinatorCore::tell(TimePoint now, const scheduling::Event& event) {
   }
 }
 
-void CoordinatorCore::end(TimePoint now, const std::string& reason) {
-  static_cast<void>(now);
+void CoordinatorCore::end(const std::string& reason) {
   sessions_.end_all({wire::Refusal::Reason::ending, "the coordinator ends: " + reason, ""},
                     output_);
   workers_.clear();

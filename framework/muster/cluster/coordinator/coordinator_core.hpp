@@ -50,7 +50,7 @@ class CoordinatorCore {
   Frames take_frames(TimePoint now);
 
   /// Tells everybody that it ends.
-  void end(TimePoint now, const std::string& reason);
+  void end(const std::string& reason);
 
   struct Counters {
     std::uint64_t calls = 0;   ///< taken

@@ -120,7 +120,7 @@ void WorkerAgent::on_message(TimePoint now, wire::Message&& message) {
         program->file_is_missing(missing->reason);
     }
   } else if (const auto* order = std::get_if<wire::Drain>(&message)) {
-    drain(now, order->reason);
+    drain(order->reason);
   }
 }
 
@@ -214,7 +214,7 @@ void WorkerAgent::advance_programs(TimePoint now) {
   }
 }
 
-void WorkerAgent::drain(TimePoint /*now*/, const std::string& reason) {
+void WorkerAgent::drain(const std::string& reason) {
   if (draining_) return;
   draining_ = true;
   state_ = wire::WorkerState{wire::WorkerState::Kind::draining, reason};
@@ -229,7 +229,7 @@ void WorkerAgent::on_round(TimePoint now) {
   const int stops = stops_.load();
   if (stops != std::exchange(stops_seen_, stops)) {
     if (stops > 1) end_all(wire::EndKind::worker_lost);
-    drain(now, "it was told to stop");
+    drain("it was told to stop");
   }
   const bool any_starts = std::any_of(programs_.begin(), programs_.end(),
                                       [](const auto& each) { return each.second->is_starting(); });

@@ -71,7 +71,7 @@ class WorkerAgent final : public EndSink, private transport::LinkOwner {
   void withdraw(const wire::Withdrawals& withdrawals);
   bool withdraw_unstarted(const wire::Withdrawals::Withdrawal& withdrawal);
   void take_piece(TimePoint now, const wire::CodePiece& piece);
-  void drain(TimePoint now, const std::string& reason);
+  void drain(const std::string& reason);
   Program& program(TimePoint now, const wire::Digest& digest);
   void advance_programs(TimePoint now);
   void note_open(TimePoint now, const wire::Digest& program, bool has_begun);
