@@ -69,6 +69,7 @@ Running& ClusterOfPrograms::start_worker(const std::string& name, const Options&
 
 void ClusterOfPrograms::kill(std::unique_ptr<Running>& program, int signal) {
   program->send(signal);
+  EXPECT_TRUE(eventually([&] { return program->ended(); })) << program->err();
   dead_.push_back(std::move(program));
 }
 
@@ -79,6 +80,7 @@ void ClusterOfPrograms::TearDown() {
     for (const auto& each : workers_) {
       if (each != nullptr) std::cerr << "--- worker\n" << each->err();
     }
+    for (const auto& each : dead_) std::cerr << "--- one that was ended\n" << each->err();
   }
   workers_.clear();
   coordinator_.reset();

@@ -31,6 +31,7 @@ class ClusterOfPrograms : public ::testing::Test {
 
   /// The whole line of a program's log that has this text; empty if none comes.
   static std::string await_line(Running& program, const std::string& text);
+  /// Waits for its end: so its address is free for the next one.
   void kill(std::unique_ptr<Running>& program, int signal);
   std::vector<std::unique_ptr<Running>>& workers() { return workers_; }
   std::unique_ptr<Running>& coordinator_slot() { return coordinator_; }

@@ -44,10 +44,18 @@ void add_difference(std::string& text, const char* what, std::size_t before, std
           std::to_string(before) + " before it\n";
 }
 
+void add_descriptors(std::string& text, const std::vector<std::string>& before,
+                     const std::vector<std::string>& now) {
+  if (now.size() == before.size()) return;
+  add_difference(text, "descriptors", before.size(), now.size());
+  for (const std::string& each : before) text += "  before: " + each + "\n";
+  for (const std::string& each : now) text += "  after: " + each + "\n";
+}
+
 }  // namespace
 
 Holdings Holdings::now() {
-  Holdings out{children_of(::getpid()), count_fds(::getpid()), count_rings(), count_threads()};
+  Holdings out{children_of(::getpid()), descriptors_of(::getpid()), count_rings(), count_threads()};
   std::sort(out.children.begin(), out.children.end());
   return out;
 }
@@ -59,7 +67,17 @@ LeakCheck::LeakCheck(Duration patience) : patience_(patience) {
   start_symbolizer();
 }
 
-void LeakCheck::OnTestStart(const testing::TestInfo&) { before_ = Holdings::now(); }
+void LeakCheck::OnTestStart(const testing::TestInfo&) {
+  before_ = Holdings::now();
+  eventually(
+      [this] {
+        Holdings now = Holdings::now();
+        const bool is_settled = now == before_;
+        before_ = std::move(now);
+        return is_settled;
+      },
+      patience_);
+}
 
 void LeakCheck::OnTestEnd(const testing::TestInfo& test) {
   if (eventually([this] { return what_is_left().empty(); }, patience_)) return;
@@ -69,7 +87,7 @@ void LeakCheck::OnTestEnd(const testing::TestInfo& test) {
 std::string LeakCheck::what_is_left() const {
   const Holdings now = Holdings::now();
   std::string text;
-  add_difference(text, "descriptors", before_.descriptors, now.descriptors);
+  add_descriptors(text, before_.descriptors, now.descriptors);
   add_difference(text, "shared memory", before_.rings, now.rings);
   add_difference(text, "threads", before_.threads, now.threads);
   if (now.children != before_.children) {
@@ -81,7 +99,8 @@ std::string LeakCheck::what_is_left() const {
     if (!is_zygote(zygote)) continue;
     add_difference(text, "task processes", 0, children_of(zygote).size());
     if (std::find(now.children.begin(), now.children.end(), zygote) != now.children.end()) {
-      add_difference(text, "descriptors of the zygote", idle_zygote_fds, count_fds(zygote));
+      add_difference(text, "descriptors of the zygote", idle_zygote_fds,
+                     descriptors_of(zygote).size());
     }
   }
   return text;

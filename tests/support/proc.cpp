@@ -56,7 +56,15 @@ std::vector<pid_t> descendants_of(pid_t ancestor) {
   return out;
 }
 
-std::size_t count_fds(pid_t pid) { return count_entries(folder_of(pid) + "/fd"); }
+std::vector<std::string> descriptors_of(pid_t pid) {
+  std::vector<std::string> out;
+  for (const auto& entry : std::filesystem::directory_iterator(folder_of(pid) + "/fd")) {
+    std::error_code closed_meanwhile;
+    const auto target = std::filesystem::read_symlink(entry.path(), closed_meanwhile);
+    out.push_back(entry.path().filename().string() + " " + target.string());
+  }
+  return out;
+}
 
 std::size_t count_threads() { return count_entries("/proc/self/task"); }
 

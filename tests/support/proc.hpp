@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 #include <vector>
 
 #include <sys/types.h>
@@ -11,11 +12,11 @@ namespace muster::test {
 
 std::vector<pid_t> children_of(pid_t parent);
 std::vector<pid_t> descendants_of(pid_t ancestor);
-std::size_t count_fds(pid_t pid);
-std::size_t count_threads();  ///< of this process
-bool other_threads_sleep();   ///< all of this process but the caller, as seen one by one
-std::size_t count_rings();    ///< shared memory of task processes that is mapped here
-bool is_gone(pid_t pid);      ///< ended; a zombie that nobody reaps counts as ended
+std::vector<std::string> descriptors_of(pid_t pid);  ///< what its descriptors are open on
+std::size_t count_threads();                         ///< of this process
+bool other_threads_sleep();  ///< all of this process but the caller, as seen one by one
+std::size_t count_rings();   ///< shared memory of task processes that is mapped here
+bool is_gone(pid_t pid);     ///< ended; a zombie that nobody reaps counts as ended
 char state_of(pid_t pid);  ///< as in /proc/PID/stat, such as 'T' for stopped; '-' if there is none
 
 }  // namespace muster::test
