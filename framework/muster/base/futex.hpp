@@ -18,6 +18,11 @@ void futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t expected,
 void futex_wake_one(std::atomic<std::uint32_t>& word) noexcept;
 void futex_wake_all(std::atomic<std::uint32_t>& word) noexcept;
 
+/// The same for the lower half of a word: what the upper half is makes no difference.
+void futex_wait_low(std::atomic<std::uint64_t>& word, std::uint64_t expected,
+                    std::optional<TimePoint> deadline = std::nullopt) noexcept;
+void futex_wake_all_low(std::atomic<std::uint64_t>& word) noexcept;
+
 /// The same for a word in memory that several processes share.
 void futex_wait_shared(std::atomic<std::uint32_t>& word, std::uint32_t expected) noexcept;
 void futex_wake_one_shared(std::atomic<std::uint32_t>& word) noexcept;

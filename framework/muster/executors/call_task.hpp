@@ -189,7 +189,7 @@ class Task final : public SharedState<StoredType<TaskResultType<F, A...>>>, publ
     if (!start()) return false;
     take(std::move(*call_));
     refuse(std::move(refusal));
-    complete().run();  // no watch is told: it never ran
+    SharedStateBase::complete().run();  // no watch is told: it never ran
     return true;
   }
 
@@ -216,9 +216,9 @@ class Task final : public SharedState<StoredType<TaskResultType<F, A...>>>, publ
     }
   }
 
-  DoneCallbacks complete() noexcept override {
+  DoneCallbacks complete_and_drop() noexcept override {
     if (repeatable_) call_.reset();
-    return SharedStateBase::complete();
+    return SharedStateBase::complete_and_drop();
   }
 
   bool make_repeatable() noexcept override {

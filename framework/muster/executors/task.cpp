@@ -17,7 +17,7 @@ DoneCallbacks finish(TaskPtr task) noexcept {
     if (!task) return {};  // taken back, and the watch with it
     watch = outer;
   }
-  return task->complete();
+  return task.release()->complete_and_drop();
 }
 
 void set_options(TaskBase& task, const TaskOptions& options) {

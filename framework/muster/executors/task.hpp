@@ -134,10 +134,10 @@ class TaskBase {
   /// Triggers the std::stop_token that the function has, if it takes one.
   virtual void trigger_stop() noexcept = 0;
 
-  /// Makes the outcome visible, whoever watches; see finish(). Function and arguments are destroyed
-  /// by then. The callbacks that are due are the
+  /// Makes the outcome visible, whoever watches, and gives up the reference of whoever calls this;
+  /// see finish(). Function and arguments are destroyed by then. The callbacks that are due are the
   /// caller's to run.
-  [[nodiscard]] virtual DoneCallbacks complete() noexcept = 0;
+  [[nodiscard]] virtual DoneCallbacks complete_and_drop() noexcept = 0;
 
   /// From now on what stands for invoke() leaves function and arguments alone, so that the task can
   /// be run again. False if they cannot be copied. To be called before the task is queued.

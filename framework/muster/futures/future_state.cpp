@@ -134,7 +134,7 @@ SharedStateBase::~SharedStateBase() = default;
 void SharedStateBase::lock() noexcept {
   constexpr unsigned looks = 64;  // it is held for a few instructions
   for (unsigned look = 0;; ++look) {
-    std::uint32_t seen = word_.load(std::memory_order_relaxed);
+    std::uint64_t seen = word_.load(std::memory_order_relaxed);
     if ((seen & locked_bit) == 0) {
       if (word_.compare_exchange_weak(seen, seen | locked_bit, std::memory_order_acquire)) return;
     } else if (look < looks) {
@@ -146,21 +146,21 @@ void SharedStateBase::lock() noexcept {
 }
 
 void SharedStateBase::unlock() noexcept {
-  const std::uint32_t before =
+  const std::uint64_t before =
       word_.fetch_and(~(locked_bit | sleepers_bit), std::memory_order_release);
-  if ((before & sleepers_bit) != 0) futex_wake_all(word_);
+  if ((before & sleepers_bit) != 0) futex_wake_all_low(word_);
 }
 
-void SharedStateBase::sleep_while(std::uint32_t seen, std::optional<TimePoint> deadline) noexcept {
+void SharedStateBase::sleep_while(std::uint64_t seen, std::optional<TimePoint> deadline) noexcept {
   const bool known = (seen & sleepers_bit) != 0;
   if (!known && !word_.compare_exchange_strong(seen, seen | sleepers_bit)) return;
-  futex_wait(word_, seen | sleepers_bit, deadline);
+  futex_wait_low(word_, seen | sleepers_bit, deadline);
 }
 
 // The sleepers' bit may be set by others meanwhile.
 void SharedStateBase::set_state(FutureState to) noexcept {
-  std::uint32_t seen = word_.load(std::memory_order_relaxed);
-  while (!word_.compare_exchange_weak(seen, (seen & ~state_mask) | static_cast<std::uint32_t>(to),
+  std::uint64_t seen = word_.load(std::memory_order_relaxed);
+  while (!word_.compare_exchange_weak(seen, (seen & ~state_mask) | static_cast<std::uint64_t>(to),
                                       std::memory_order_acq_rel)) {
   }
 }
@@ -243,17 +243,17 @@ CancelRung SharedStateBase::stop(const StopOptions& options) {
 }
 
 bool SharedStateBase::try_start() noexcept {
-  std::uint32_t seen = word_.load(std::memory_order_relaxed);
+  std::uint64_t seen = word_.load(std::memory_order_relaxed);
   for (;;) {
-    if ((seen & state_mask) >= static_cast<std::uint32_t>(FutureState::running)) return false;
+    if ((seen & state_mask) >= static_cast<std::uint64_t>(FutureState::running)) return false;
     if ((seen & locked_bit) != 0) {
       lock();
       unlock();
       seen = word_.load(std::memory_order_relaxed);
       continue;
     }
-    const std::uint32_t running =
-        (seen & ~state_mask) | static_cast<std::uint32_t>(FutureState::running);
+    const std::uint64_t running =
+        (seen & ~state_mask) | static_cast<std::uint64_t>(FutureState::running);
     if (word_.compare_exchange_weak(seen, running, std::memory_order_acq_rel)) return true;
   }
 }
@@ -267,15 +267,35 @@ bool SharedStateBase::claim_uncontrolled(std::shared_ptr<WorkControl>& control) 
   return true;
 }
 
+// False: try again, with what `seen` is now.
+bool SharedStateBase::set_final(std::uint64_t& seen, std::uint64_t last) noexcept {
+  if (!word_.compare_exchange_weak(seen, last, std::memory_order_acq_rel)) return false;
+  // Whoever waits may destroy this as soon as the state says so. The wake-up needs the address
+  // alone, and a wake-up of nobody, or of somebody else, does no harm.
+  if ((seen & sleepers_bit) != 0) futex_wake_all_low(word_);
+  return true;
+}
+
 DoneCallbacks SharedStateBase::complete() noexcept {
-  std::uint32_t seen = word_.load(std::memory_order_relaxed);
+  std::uint64_t seen = word_.load(std::memory_order_relaxed);
   while ((seen & (locked_bit | extras_bit)) == 0) {
-    const auto finished = static_cast<std::uint32_t>(FutureState::finished);
-    if (!word_.compare_exchange_weak(seen, finished, std::memory_order_acq_rel)) continue;
-    if ((seen & sleepers_bit) != 0) futex_wake_all(word_);
-    return {};
+    if (set_final(seen, only_state(seen, FutureState::finished))) return {};
   }
   return finish(Lock(*this), FutureState::finished);
+}
+
+DoneCallbacks SharedStateBase::complete_and_drop() noexcept {
+  std::uint64_t seen = word_.load(std::memory_order_acquire);
+  while ((seen & (locked_bit | extras_bit)) == 0) {
+    if (references(seen) == 1) {
+      delete this;  // nobody is left who would look
+      return {};
+    }
+    if (set_final(seen, only_state(seen - one_reference, FutureState::finished))) return {};
+  }
+  DoneCallbacks callbacks = finish(Lock(*this), FutureState::finished);
+  if (drop_reference()) delete this;
+  return callbacks;
 }
 
 bool SharedStateBase::advance(FutureState to) {
@@ -325,11 +345,10 @@ SharedStateBase::Lock SharedStateBase::lock_for_outcome() {
 DoneCallbacks SharedStateBase::finish(Lock lock, FutureState outcome) {
   lock.release();
   if (extras_ == nullptr) {
-    // Whoever waits may destroy this as soon as the state says so. The wake-up needs the address
-    // alone, and a wake-up of nobody, or of somebody else, does no harm.
-    const std::uint32_t before =
-        word_.exchange(static_cast<std::uint32_t>(outcome), std::memory_order_acq_rel);
-    if ((before & sleepers_bit) != 0) futex_wake_all(word_);
+    // Others may count references meanwhile.
+    std::uint64_t seen = word_.load(std::memory_order_relaxed);
+    while (!set_final(seen, only_state(seen, outcome))) {
+    }
     return {};
   }
   auto self = StatePtr<SharedStateBase>::share(*this);
@@ -395,8 +414,8 @@ bool SharedStateBase::spin_until_done() noexcept {
 bool SharedStateBase::sleep_until_done(std::optional<TimePoint> deadline) noexcept {
   // Without a deadline for ever, as asked: the promise completes it, or its destructor.
   while (!deadline || Clock::now() < *deadline) {
-    const std::uint32_t seen = word_.load(std::memory_order_acquire);
-    if ((seen & state_mask) >= static_cast<std::uint32_t>(FutureState::finished)) return true;
+    const std::uint64_t seen = word_.load(std::memory_order_acquire);
+    if ((seen & state_mask) >= static_cast<std::uint64_t>(FutureState::finished)) return true;
     sleep_while(seen, deadline);
   }
   return done();

@@ -162,10 +162,11 @@ class CompletionListener {
 
 /// What all shared states have in common: the state machine, waiting, callbacks, cancellation.
 ///
-/// Thread-safe. One word holds the state, a lock and whether anybody sleeps, so that work which is
-/// started, run and fetched by polling costs two atomic operations, and a state is small: callbacks
-/// and the like lie in memory of their own, made when there are any. The lock guards that memory
-/// and the choice of the outcome; it is held for a few instructions, or while listeners are told.
+/// Thread-safe. One word holds the count of references, the state, a lock and whether anybody
+/// sleeps, so that work which is started, run and fetched by polling costs two atomic operations,
+/// and a state is small: callbacks and the like lie in memory of their own, made when there are
+/// any. The lock guards that memory and the choice of the outcome; it is held for a few
+/// instructions, or while listeners are told.
 /// Once the state says finished, value and error are immutable (but for take_value) and visible to
 /// whoever read it.
 class SharedStateBase {
@@ -181,13 +182,17 @@ class SharedStateBase {
     release_state(memory, size);
   }
 
-  void add_reference() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
+  void add_reference() noexcept { word_.fetch_add(one_reference, std::memory_order_relaxed); }
   /// The last one need not be counted down: nobody is left who could add one meanwhile.
   [[nodiscard]] bool drop_reference() noexcept {
-    return sole_owner() || references_.fetch_sub(1, std::memory_order_acq_rel) == 1;
+    return sole_owner() ||
+           references(word_.fetch_sub(one_reference, std::memory_order_acq_rel)) == 1;
   }
-  void set_two_references() noexcept { references_.store(2, std::memory_order_relaxed); }
-  bool sole_owner() const noexcept { return references_.load(std::memory_order_acquire) == 1; }
+  /// Of a new one, which has one.
+  void set_two_references() noexcept { word_.store(2 * one_reference, std::memory_order_relaxed); }
+  bool sole_owner() const noexcept {
+    return references(word_.load(std::memory_order_acquire)) == 1;
+  }
 
   FutureState state() const noexcept {
     return static_cast<FutureState>(word_.load(std::memory_order_acquire) & state_mask);
@@ -243,10 +248,12 @@ class SharedStateBase {
   virtual bool request_stop() noexcept { return false; }
 
   // For whoever claimed it with try_start(), and nobody else: complete() ends it and makes visible
-  // the value or the error that was kept before.
+  // the value or the error that was kept before; complete_and_drop() also gives a reference up, in
+  // one step.
   void keep_error(std::exception_ptr error) noexcept { error_ = std::move(error); }
   const std::exception_ptr& error() const noexcept { return error_; }
   [[nodiscard]] DoneCallbacks complete() noexcept;
+  [[nodiscard]] DoneCallbacks complete_and_drop() noexcept;
   /// Instead of complete(): forgets the error, and the work may be claimed again. `home` is what
   /// control() goes by; it is cleared under the lock.
   /// Under the lock, too, `renew()` may replace what request_stop() uses.
@@ -288,11 +295,21 @@ class SharedStateBase {
     std::weak_ptr<WorkControl> control;
   };
 
-  static constexpr std::uint32_t state_mask = 7;
-  static constexpr std::uint32_t locked_bit = 8;
-  static constexpr std::uint32_t sleepers_bit = 16;  // somebody sleeps: for the lock or the outcome
-  static constexpr std::uint32_t extras_bit = 32;    // extras_ is not null
-  static constexpr std::uint32_t taken_bit = 64;     // the value was moved out
+  // The lower half of the word, on which threads sleep. The upper half counts references.
+  static constexpr std::uint64_t state_mask = 7;
+  static constexpr std::uint64_t locked_bit = 8;
+  static constexpr std::uint64_t sleepers_bit = 16;  // somebody sleeps: for the lock or the outcome
+  static constexpr std::uint64_t extras_bit = 32;    // extras_ is not null
+  static constexpr std::uint64_t taken_bit = 64;     // the value was moved out
+  static constexpr std::uint64_t one_reference = std::uint64_t{1} << 32U;
+
+  static constexpr std::uint64_t references(std::uint64_t word) noexcept {
+    return word / one_reference;
+  }
+  /// The word with `to` in place of all that the lower half has.
+  static constexpr std::uint64_t only_state(std::uint64_t word, FutureState to) noexcept {
+    return references(word) * one_reference + static_cast<std::uint64_t>(to);
+  }
 
   [[noreturn]] static void throw_taken();
   void await_outcome(std::optional<Duration> timeout);
@@ -303,12 +320,13 @@ class SharedStateBase {
   bool sleep_until_done(std::optional<TimePoint> deadline) noexcept;
   void lock() noexcept;
   void unlock() noexcept;
-  void sleep_while(std::uint32_t seen, std::optional<TimePoint> deadline) noexcept;
+  void sleep_while(std::uint64_t seen, std::optional<TimePoint> deadline) noexcept;
   void set_state(FutureState to) noexcept;  // with the lock
   Extras& extras();                         // with the lock
 
-  std::atomic<std::uint32_t> references_{1};
-  std::atomic<std::uint32_t> word_{0};
+  bool set_final(std::uint64_t& seen, std::uint64_t last) noexcept;
+
+  std::atomic<std::uint64_t> word_{one_reference};
   std::exception_ptr error_;
   std::unique_ptr<Extras> extras_;
 };

@@ -71,9 +71,9 @@ void ProgramTask::set_end(wire::EndKind kind, Bytes&& bytes) noexcept {
   emplace_value([&] { return wire::CallEnd{end_.number, kind, {}}; });
 }
 
-detail::DoneCallbacks ProgramTask::complete() noexcept {
+detail::DoneCallbacks ProgramTask::complete_and_drop() noexcept {
   sink_.ended(generation_, std::move(end_));
-  return SharedStateBase::complete();
+  return SharedStateBase::complete_and_drop();
 }
 
 std::shared_ptr<WorkControl> ProgramTask::control() noexcept {

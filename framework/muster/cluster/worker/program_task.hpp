@@ -53,7 +53,7 @@ class ProgramTask final : public detail::SharedState<wire::CallEnd>, public deta
   void accept(Bytes&& result) noexcept override {
     set_end(wire::EndKind::value, std::move(result));
   }
-  detail::DoneCallbacks complete() noexcept override;
+  detail::DoneCallbacks complete_and_drop() noexcept override;
   bool make_repeatable() noexcept override { return true; }
   void trigger_stop() noexcept override {}
   void rearm() noexcept override {

@@ -25,7 +25,9 @@ class RawTask final : public SharedState<Bytes>, public TaskBase {
   void accept(Bytes&& result) noexcept override {
     emplace_value([&] { return std::move(result); });
   }
-  DoneCallbacks complete() noexcept override { return SharedStateBase::complete(); }
+  DoneCallbacks complete_and_drop() noexcept override {
+    return SharedStateBase::complete_and_drop();
+  }
   bool make_repeatable() noexcept override { return true; }
   void trigger_stop() noexcept override {}
   void rearm() noexcept override {
