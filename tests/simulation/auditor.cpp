@@ -44,8 +44,26 @@ void Auditor::on_event(const JobSubmitted& event) {
   for (const StageSpec& spec : event.spec)
     job.stages.push_back(
         {spec, std::vector<Chunk>(spec.chunk_count), 0, 0, 0, 0, false, {}, 0, {}});
+  for (const RestoredChunk& each : event.restored) restore(event.job, job, each);
   for (std::uint32_t i = 0; i < job.stages.size(); ++i) recount_stage(job, i);
   if (event.spec.empty()) expected_ends_[event.job] = {event.job, Outcome::succeeded, {}};
+}
+
+void Auditor::restore(JobId id, Job& job, const RestoredChunk& restored) {
+  if (restored.stage >= job.stages.size() || job.is_stream()) return;
+  Stage& stage = job.stages[restored.stage];
+  if (restored.chunk >= stage.chunks.size() || stage.chunks[restored.chunk].committed) return;
+  const auto worker = restored.worker ? workers_.find(*restored.worker) : workers_.end();
+  if (restored.worker && worker == workers_.end()) return;
+  const bool waits_for_one = stage.spec.edge == Edge::each;
+  if (waits_for_one && !job.stages[restored.stage - 1].chunks[restored.chunk].committed) return;
+  Chunk& chunk = stage.chunks[restored.chunk];
+  chunk.committed = true;
+  ++stage.committed;
+  if (worker == workers_.end() || !stage.spec.keeps_output) return;
+  chunk.kept_at = worker->first;
+  kept_[worker->first].insert({id, {restored.stage, restored.chunk}});
+  change(worker->second, [&] { ++worker->second.kept; });
 }
 
 void Auditor::on_event(const WorkerJoined& event) {

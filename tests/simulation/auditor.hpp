@@ -162,6 +162,7 @@ class Auditor {
   };
 
   void on_event(const JobSubmitted& event);
+  void restore(JobId id, Job& job, const RestoredChunk& restored);
   void on_event(const WorkerJoined& event);
   void on_event(const WorkerHeard& event);
   void on_event(const WorkerDraining& event);

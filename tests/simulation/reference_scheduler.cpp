@@ -55,6 +55,16 @@ void ReferenceScheduler::on(TimePoint, const JobSubmitted& event, std::vector<Ac
   Job job{event.job, event.spec, event.rank, {}, {}, std::vector<bool>(event.spec.size())};
   for (const StageSpec& stage : event.spec) job.chunks.emplace_back(stage.chunk_count);
   job.took.resize(event.spec.size());
+  for (const RestoredChunk& each : event.restored) {
+    if (each.stage >= job.spec.size() || job.spec[each.stage].stream) continue;
+    if (each.chunk >= job.chunks[each.stage].size()) continue;
+    if (each.worker && !workers_.contains(*each.worker)) continue;
+    if (job.spec[each.stage].edge == Edge::each && !job.chunks[each.stage - 1][each.chunk].done)
+      continue;
+    Chunk& restored = job.chunks[each.stage][each.chunk];
+    if (std::exchange(restored.done, true)) continue;
+    if (job.spec[each.stage].keeps_output) restored.kept_at = each.worker;
+  }
   jobs_.push_back(std::move(job));
   finish_stages(jobs_.back(), actions);
 }

@@ -60,6 +60,25 @@ void add_streams(Scenario& s, std::uint32_t chunks_below) {
   }
 }
 
+/// Jobs that an earlier life of the scheduler has begun. Of the workers that had something some are
+/// back.
+void add_restored(Scenario& s) {
+  Random random(s.seed ^ 0x726573746f726564U);
+  if (random.chance(0.5)) return;
+  for (PlannedJob& job : s.jobs) {
+    const double done = random.chance(0.5) ? 0 : random.unit() * 1.2;
+    for (std::uint32_t stage = 0; stage < job.spec.size(); ++stage) {
+      for (std::uint32_t chunk = 0; chunk < job.spec[stage].chunk_count + 1; ++chunk) {
+        if (!random.chance(done / (stage + 1))) continue;
+        RestoredChunk restored{stage, chunk, std::nullopt};
+        if (job.spec[stage].keeps_output || random.chance(0.1))
+          restored.worker = WorkerId{random.below(s.workers.size())};
+        job.restored.push_back(restored);
+      }
+    }
+  }
+}
+
 }  // namespace
 
 SchedulerOptions Scenario::options() const {
@@ -117,6 +136,7 @@ Scenario make_scenario(std::uint64_t seed, Size size, Mode mode) {
   s.sick_rate = random.chance(0.5) ? 0 : 0.1;
   s.heal_after = milliseconds(100 + random.below(1500));
   add_streams(s, large ? 500 : 30);
+  add_restored(s);
   s.steps_max = heals ? (large ? 500'000 : 50'000) : (large ? 30'000 : 2'000);
   return s;
 }

@@ -26,6 +26,7 @@ struct PlannedJob {
   Duration at{};
   JobSpec spec;
   JobRank rank;
+  std::vector<RestoredChunk> restored = {};
 };
 
 /// A stream grows, or is sealed.

@@ -114,6 +114,7 @@ class World {
   void send_nonsense_about_streams();
   void send_nonsense();
   void check_outcomes();
+  static bool was_restored(const PlannedJob& job, ChunkRef ref);
 
   Duration some_ms(std::uint64_t below) {
     return std::chrono::microseconds(random_.below(below * 1000));

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <variant>
+#include <vector>
 
 #include <muster/base/ids.hpp>
 #include <muster/scheduling/failure_cause.hpp>
@@ -9,11 +11,22 @@
 
 namespace muster::scheduling {
 
+/// A chunk that has ended in an earlier life of the scheduler.
+struct RestoredChunk {
+  std::uint32_t stage = 0;
+  std::uint32_t chunk = 0;
+  std::optional<WorkerId> worker = {};  ///< that still has what it left, if its stage keeps that
+};
+
 /// A new job; its id must not have been used before. Answered with JobRejected if it cannot be run.
+/// Chunks that are restored are done: no commit is granted for them, unless what they left is lost.
+/// Of them, those of workers that are not known are ignored, as are those of streams, and those
+/// behind an `each` edge if the chunk before is not restored; so they come in the order of stages.
 struct JobSubmitted {
   JobId job;
   JobSpec spec;
   JobRank rank = {};
+  std::vector<RestoredChunk> restored = {};
 };
 
 /// A worker that can run `slots` attempts at a time, and hold `ahead` more that wait for one, which

@@ -22,7 +22,29 @@ std::optional<ChunkRef> JobState::first_ready() const {
   return ChunkRef{stage, stages_[stage].ready.first()};
 }
 
+bool JobState::restore(ChunkRef ref, std::optional<WorkerId> worker) {
+  if (is_stream_ || ref.stage >= stages_.size()) return false;
+  Stage& stage = stages_[ref.stage];
+  if (ref.chunk >= stage.spec.chunk_count || stage.phases[ref.chunk] == Phase::done) return false;
+  const bool waits_for_one = stage.spec.edge == Edge::each;
+  if (waits_for_one && stages_[ref.stage - 1].phases[ref.chunk] != Phase::done) return false;
+  move(ref, Phase::waiting, Phase::done);
+  --progress_.stages[ref.stage].pending;
+  ++progress_.stages[ref.stage].done;
+  if (worker && stage.spec.keeps_output) {
+    stage.kept[*worker].insert(ref.chunk);
+    holders_.insert(*worker);
+  }
+  return true;
+}
+
 void JobState::open(std::vector<Action>& actions) {
+  for (std::uint32_t i = 1; i < stages_.size(); ++i) {
+    if (stages_[i].spec.edge != Edge::each || progress_.stages[i - 1].done == 0) continue;
+    for (std::uint32_t chunk = 0; chunk < stages_[i].spec.chunk_count; ++chunk) {
+      if (stages_[i - 1].phases[chunk] == Phase::done) make_ready_if_waiting({i, chunk});
+    }
+  }
   for (std::uint32_t i = 0; i < stages_.size(); ++i) {
     if (stages_[i].spec.edge != Edge::none) continue;
     open_stage(i);
@@ -88,7 +110,7 @@ void JobState::finish(ChunkRef ref, AttemptId attempt, WorkerId worker,
   actions.push_back(ChunkFinished{id_, ref.stage, ref.chunk, attempt});
   const std::uint32_t next = ref.stage + 1;
   if (next < stages_.size() && stages_[next].spec.edge == Edge::each)
-    make_ready({next, ref.chunk}, Phase::waiting);
+    make_ready_if_waiting({next, ref.chunk});
   finish_stages_from(ref.stage, actions);
 }
 
@@ -174,6 +196,11 @@ void JobState::make_ready(ChunkRef ref, Phase from) {
   update_ready_stage(ref.stage);
 }
 
+/// It may have been restored.
+void JobState::make_ready_if_waiting(ChunkRef ref) {
+  if (stages_[ref.stage].phases[ref.chunk] == Phase::waiting) make_ready(ref, Phase::waiting);
+}
+
 bool JobState::is_blocked(std::uint32_t index) const {
   return stages_[index].spec.edge == Edge::barrier && !stages_[index - 1].finished;
 }
@@ -246,8 +273,12 @@ void JobState::open_stage(std::uint32_t index) {
   MUSTER_ASSERT(!stage.open);
   stage.open = true;
   if (stage.spec.edge == Edge::each || stage.spec.chunk_count == 0) return;
-  std::fill(stage.phases.begin(), stage.phases.end(), Phase::ready);
-  stage.ready.fill();
+  if (progress_.stages[index].done == 0) {
+    std::fill(stage.phases.begin(), stage.phases.end(), Phase::ready);
+    stage.ready.fill();
+  } else {
+    for (std::uint32_t i = 0; i < stage.spec.chunk_count; ++i) make_ready_if_waiting({index, i});
+  }
   update_ready_stage(index);
 }
 

@@ -49,7 +49,9 @@ class JobState {
 
   std::optional<ChunkRef> first_ready() const;  ///< in order of stage, then chunk
 
-  /// Opens the stages that wait for nothing. To be called once, before any other step.
+  /// Before open(): the chunk has ended earlier. False if that makes no sense.
+  bool restore(ChunkRef ref, std::optional<WorkerId> worker);
+  /// Opens the stages that wait for nothing. To be called once, before any later step.
   void open(std::vector<Action>& actions);
 
   void start(ChunkRef ref, AttemptId attempt);
@@ -114,6 +116,7 @@ class JobState {
 
   void move(ChunkRef ref, Phase from, Phase to);
   void make_ready(ChunkRef ref, Phase from);
+  void make_ready_if_waiting(ChunkRef ref);
   void update_ready_stage(std::uint32_t index);
   void open_stage(std::uint32_t index);
   std::uint64_t reopen_what_is_needed(std::vector<Action>& actions);

@@ -49,23 +49,6 @@ const JobProgress* Scheduler::find_job(JobId job) const {
   return entry == jobs_.end() ? nullptr : &entry->second.state.progress();
 }
 
-void Scheduler::on(TimePoint, const JobSubmitted& event, std::vector<Action>& actions) {
-  std::optional<Rejection> rejection = validate(event.spec);
-  if (jobs_.contains(event.job)) rejection = Rejection::duplicate_job;
-  if (rejection) {
-    actions.push_back(JobRejected{event.job, *rejection});
-    return;
-  }
-  const std::uint64_t order = submitted_++;
-  Job& job = jobs_
-                 .emplace(event.job, Job{JobState(event.job, order, event.spec), event.rank,
-                                         std::vector<StageTimes>(event.spec.size())})
-                 .first->second;
-  job.state.open(actions);
-  end_if_done(job, actions);
-  update_ready(job);
-}
-
 void Scheduler::on(TimePoint now, const WorkerJoined& event, std::vector<Action>&) {
   if (!workers_.join(event.worker, event.slots, event.ahead, now)) ++counters_.ignored_events;
 }

@@ -185,6 +185,7 @@ class Scheduler {
   void on(TimePoint now, const ChunkCancelled& event, std::vector<Action>& actions);
   void on(TimePoint now, const JobForgotten& event, std::vector<Action>& actions);
 
+  void restore(Job& job, const RestoredChunk& chunk);
   void lose(TimePoint now, WorkerId worker, const WorkerTable::Left& left,
             std::vector<Action>& actions);
   void lose_outputs(WorkerId worker, std::vector<Action>& actions);

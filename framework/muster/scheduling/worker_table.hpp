@@ -57,6 +57,7 @@ class WorkerTable {
   bool any_room() const { return !open_.empty(); }
   std::uint64_t free_slots() const { return free_slots_; }  ///< of workers that take attempts
   std::size_t size() const { return workers_.size(); }
+  bool contains(WorkerId id) const { return workers_.contains(id); }
 
   /// Those that drain and have nothing left, by id; whoever asks makes them leave.
   const std::set<WorkerId>& drained() const { return drained_; }
