@@ -9,8 +9,8 @@
 
 #include <muster/base/assert.hpp>
 #include <muster/base/error.hpp>
-#include <muster/jobs/attempt_failure.hpp>
 #include <muster/jobs/local_runner.hpp>
+#include <muster/jobs/task_functions.hpp>
 #include <muster/scheduling/scheduler.hpp>
 
 namespace muster::jobs {
@@ -41,30 +41,25 @@ class CompletionQueue {
 
 class LocalRunner {
  public:
-  LocalRunner(const std::vector<std::unique_ptr<Stage>>& stages, ProcessPoolExecutor& pool,
+  LocalRunner(std::vector<std::unique_ptr<Stage>> stages, ProcessPoolExecutor& pool,
               observe::JobObserver& observer, const std::stop_token& stop)
-      : stages_(stages),
+      : job_(std::move(stages)),
         pool_(pool),
         observer_(observer),
         stop_(stop),
-        scheduler_(scheduling::SchedulerOptions{}),
-        reports_(stages.size()),
-        started_(stages.size()) {}
+        scheduler_(scheduling::SchedulerOptions{}) {}
 
   std::vector<StageReport> run() {
     try {
       submit();
-      while (!outcome_) step();
+      while (!job_.outcome()) step();
     } catch (...) {
       stop_all();
       throw;
     }
     stop_all();
-    if (*outcome_ == scheduling::Outcome::cancelled) {
-      throw Error(ErrorCode::cancelled, "cancelled");
-    }
-    if (failure_) throw_failure();
-    return std::move(reports_);
+    if (*job_.outcome() != scheduling::Outcome::succeeded) throw job_.error();
+    return job_.reports();
   }
 
  private:
@@ -76,15 +71,9 @@ class LocalRunner {
   };
 
   void submit() {
-    scheduling::JobSpec spec;
-    for (std::size_t i = 0; i < stages_.size(); ++i) {
-      spec.push_back({stages_[i]->chunk_count(),
-                      i == 0 ? scheduling::Edge::none : scheduling::Edge::barrier,
-                      {}});
-    }
     // Twice the processes: the pool has the next chunk at hand when one is done.
     feed(scheduling::WorkerJoined{WorkerId{0}, pool_.max_workers() * 2});
-    feed(scheduling::JobSubmitted{JobId{1}, std::move(spec)});
+    feed(scheduling::JobSubmitted{JobId{1}, job_.spec()});
   }
 
   void step() {
@@ -94,7 +83,7 @@ class LocalRunner {
     std::vector<scheduling::Action> actions;
     scheduler_.expire(Clock::now(), actions);
     carry_out(actions);
-    if (stop_.stop_requested() && !outcome_) feed(scheduling::JobCancelled{JobId{1}});
+    if (stop_.stop_requested() && !job_.outcome()) feed(scheduling::JobCancelled{JobId{1}});
     report_progress();
   }
 
@@ -111,10 +100,12 @@ class LocalRunner {
   }
 
   void act(const scheduling::StartAttempt& action) {
-    if (!started_[action.stage]) begin_stage(action.stage);
-    Stage::Call call = stages_[action.stage]->call(action.chunk, action.attempt);
+    const bool begins = !job_.has_begun(action.stage);
+    Stage::Call call = job_.call(Clock::now(), action.stage, action.chunk, name_of(action.attempt));
+    if (begins) report(action.stage);
     const TaskOptions options{.fresh_process = action.alone};
-    Future<Bytes> future = pool_.submit_raw(call.function, std::move(call.argument), options);
+    Future<Bytes> future =
+        pool_.submit_raw(function_of(call.kind), std::move(call.argument), options);
     const auto& made =
         running_
             .emplace(action.attempt,
@@ -131,24 +122,15 @@ class LocalRunner {
 
   void act(const scheduling::ChunkFinished& action) {
     MUSTER_ASSERT(granted_result_.has_value());
-    stages_[action.stage]->accept(action.chunk, action.attempt, *granted_result_);
-    reports_[action.stage].bytes += stages_[action.stage]->chunk_bytes(action.chunk);
-    ++reports_[action.stage].chunks;
+    job_.accept(action.stage, action.chunk, name_of(action.attempt), *granted_result_);
   }
 
   void act(const scheduling::StageFinished& action) {
-    if (!started_[action.stage]) begin_stage(action.stage);
-    StageReport& report = reports_[action.stage];
-    report.elapsed = Clock::now() - *started_[action.stage];
-    observer_.progress(progress_of(action.stage));
-    ++current_;
+    job_.stage_finished(Clock::now(), action.stage);
+    report(action.stage);
   }
 
-  void act(const scheduling::JobFinished& action) {
-    outcome_ = action.outcome;
-    failure_ = action.failure;
-    decisive_failure_ = last_failure_;  // others may fail before all have stopped
-  }
+  void act(const scheduling::JobFinished& action) { job_.ended(action); }
 
   void act(const scheduling::JobRejected& action) {
     throw Error(ErrorCode::limit,
@@ -164,12 +146,6 @@ class LocalRunner {
   void act(const scheduling::WorkerReleased& /*action*/) { MUSTER_ASSERT(false); }
   void act(const scheduling::ChunkReopened& /*action*/) { MUSTER_ASSERT(false); }
   void act(const scheduling::ChunkFailed& /*action*/) { MUSTER_ASSERT(false); }
-
-  void begin_stage(std::uint32_t stage) {
-    started_[stage] = Clock::now();
-    reports_[stage].name = stages_[stage]->name();
-    observer_.progress(progress_of(stage));
-  }
 
   // An attempt's future is done: tell the scheduler how it ended.
   void finish(AttemptId attempt) {
@@ -188,42 +164,34 @@ class LocalRunner {
       granted_result_.reset();
       return;
     }
-    const Stage& stage = *stages_[ended.stage];
-    last_failure_ =
+    const Stage& stage = job_.stage(ended.stage);
+    AttemptFailure failure =
         classify(error, [&](std::uint64_t position) { return stage.place(ended.chunk, position); });
-    const AttemptFailure& failure = *last_failure_;
-    observer_.attempt_failed({stage.name(), ended.chunk, ended.number,
-                              std::string(to_string(failure.cause)), failure.message});
-    if (!outcome_) ++reports_[ended.stage].retries[failure.cause];
-    feed(scheduling::AttemptFailed{attempt, failure.cause});
+    const scheduling::FailureCause cause = failure.cause;
+    observer_.attempt_failed(
+        {stage.name(), ended.chunk, ended.number, std::string(to_string(cause)), failure.message});
+    job_.failed(ended.stage, std::move(failure));
+    feed(scheduling::AttemptFailed{attempt, cause});
   }
 
-  observe::StageProgress progress_of(std::uint32_t index) {
-    const Stage& stage = *stages_[index];
-    observe::StageProgress out;
-    out.stage = stage.name();
-    out.chunks = stage.chunk_count();
-    out.chunks_done = reports_[index].chunks;
-    out.bytes_done = reports_[index].bytes;
-    for (std::uint32_t i = 0; i < out.chunks; ++i) out.bytes += stage.chunk_bytes(i);
+  static std::string name_of(AttemptId attempt) { return std::to_string(attempt.value); }
+
+  void report(std::uint32_t stage) {
+    std::uint64_t running_bytes = 0;
     for (const auto& [attempt, each] : running_) {
-      if (each.stage != index) continue;
+      if (each.stage != stage) continue;
       const auto now = pool_.progress(each.future);
-      if (now) out.bytes_done += std::min(now->progress, stage.chunk_bytes(each.chunk));
+      if (now) running_bytes += std::min(now->progress, job_.stage(stage).chunk_bytes(each.chunk));
     }
-    for (std::size_t i = 0; i < scheduling::failure_cause_count; ++i) {
-      out.retries += reports_[index].retries[static_cast<scheduling::FailureCause>(i)];
-    }
-    out.elapsed = Clock::now() - *started_[index];
-    return out;
+    observer_.progress(job_.progress(Clock::now(), stage, running_bytes));
   }
 
   void report_progress() {
     const TimePoint now = Clock::now();
-    if (outcome_ || current_ >= stages_.size() || !started_[current_]) return;
-    if (now - reported_ < tick) return;
+    const auto current = job_.current_stage();
+    if (!current || now - reported_ < tick) return;
     reported_ = now;
-    observer_.progress(progress_of(static_cast<std::uint32_t>(current_)));
+    report(*current);
   }
 
   // A killed attempt may be making a file just then: whoever tidies up afterwards must find all.
@@ -233,17 +201,7 @@ class LocalRunner {
     pool_.await_killed();
   }
 
-  [[noreturn]] void throw_failure() const {
-    MUSTER_ASSERT(decisive_failure_.has_value());
-    const Stage& stage = *stages_[failure_->stage];
-    std::string message = stage.describe(failure_->chunk);
-    message += failure_->attempts == 1 ? " failed: "
-                                       : fmt::format(" failed {} times: ", failure_->attempts);
-    throw Error(decisive_failure_->code, message + decisive_failure_->message,
-                decisive_failure_->hint);
-  }
-
-  const std::vector<std::unique_ptr<Stage>>& stages_;
+  JobRun job_;
   ProcessPoolExecutor& pool_;
   observe::JobObserver& observer_;
   const std::stop_token& stop_;
@@ -251,22 +209,15 @@ class LocalRunner {
   std::shared_ptr<CompletionQueue> completed_ = std::make_shared<CompletionQueue>();
   std::map<AttemptId, Running> running_;
   std::optional<Bytes> granted_result_;  // of the attempt that is being reported as succeeded
-  std::optional<AttemptFailure> last_failure_;
-  std::optional<AttemptFailure> decisive_failure_;  // the one that ended the job
-  std::vector<StageReport> reports_;
-  std::vector<std::optional<TimePoint>> started_;
-  std::size_t current_ = 0;
   TimePoint reported_{};
-  std::optional<scheduling::Outcome> outcome_;
-  std::optional<scheduling::JobFailure> failure_;
 };
 
 }  // namespace
 
-std::vector<StageReport> run_stages(const std::vector<std::unique_ptr<Stage>>& stages,
+std::vector<StageReport> run_stages(std::vector<std::unique_ptr<Stage>> stages,
                                     ProcessPoolExecutor& pool, observe::JobObserver& observer,
                                     const std::stop_token& stop) {
-  return LocalRunner(stages, pool, observer, stop).run();
+  return LocalRunner(std::move(stages), pool, observer, stop).run();
 }
 
 }  // namespace muster::jobs

@@ -36,4 +36,10 @@ std::string make_manifest(const Plan& plan, const JobData& data) {
   return manifest.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
+void commit_output(mapreduce::OutputDirectory& output, const Plan& plan, const JobData& data) {
+  for (std::uint32_t i = 0; i < data.part_files.size(); ++i)
+    output.adopt(data.part_files[i], i, data.part_files.size());
+  output.commit(make_manifest(plan, data));
+}
+
 }  // namespace muster::jobs

@@ -12,8 +12,6 @@
 namespace muster::jobs {
 namespace {
 
-constexpr std::uint32_t partitions_max = 65536;
-
 std::uint32_t choose_partitions(const JobSpec& spec, std::uint64_t input_bytes, unsigned workers) {
   if (spec.partitions) {
     if (*spec.partitions == 0 || *spec.partitions > partitions_max) {

@@ -15,6 +15,8 @@
 
 namespace muster::jobs {
 
+inline constexpr std::uint32_t partitions_max = 65536;
+
 /// A spec made definite: everything that attempts need, and nothing left to be chosen.
 struct Plan {
   mapreduce::TaskRef task;

@@ -1,34 +1,13 @@
 #include <optional>
 
-#include <fcntl.h>
-
-#include <muster/base/checksum.hpp>
-#include <muster/base/error.hpp>
 #include <muster/base/temp_dir.hpp>
 #include <muster/jobs/manifest.hpp>
+#include <muster/jobs/result_stream.hpp>
 #include <muster/jobs/run_job.hpp>
 #include <muster/jobs/task_functions.hpp>
 
 namespace muster::jobs {
 namespace {
-
-void copy_part(const std::filesystem::path& path, const mapreduce::PartTotals& expected,
-               const std::function<void(std::string_view)>& write) {
-  const UniqueFd fd = open_file(path, O_RDONLY);
-  std::string block(std::size_t{256} << 10U, '\0');
-  std::uint64_t offset = 0;
-  Checksum checksum;
-  for (;;) {
-    const std::size_t got = read_at(fd.get(), block.data(), block.size(), offset, path);
-    if (got == 0) break;
-    const std::string_view text = std::string_view(block).substr(0, got);
-    checksum.add(text);
-    write(text);
-    offset += got;
-  }
-  if (offset == expected.bytes && checksum.value() == expected.checksum) return;
-  throw Error(ErrorCode::corrupt, "temporary file '" + path.string() + "' is damaged");
-}
 
 JobReport add_up(const Plan& plan, const JobData& data, std::vector<StageReport> stages) {
   JobReport report;
@@ -62,18 +41,15 @@ JobReport LocalJobs::run(const JobSpec& spec,
   observer_.planned(describe(plan));
 
   JobData data;
-  const Workspace workspace{temp.path(), output ? &*output : nullptr};
-  const auto stages = make_stages(plan, workspace, data);
-  std::vector<StageReport> done = run_stages(stages, pool_, observer_, stop_);
+  const Workspace workspace{temp.path(), output ? output->staging() : temp.path(),
+                            output.has_value()};
+  std::vector<StageReport> done =
+      run_stages(make_stages(plan, workspace, data), pool_, observer_, stop_);
   JobReport report = add_up(plan, data, std::move(done));
   if (output) {
-    output->commit(make_manifest(plan, data));
-  } else if (plan.map_only()) {
-    for (std::size_t i = 0; i < data.parts.size(); ++i) {
-      copy_part(data.part_files[i], data.parts[i], write_result);
-    }
+    commit_output(*output, plan, data);
   } else {
-    mapreduce::merge_parts(data.part_files, write_result);
+    stream_result(plan, data, write_result);
   }
   report.elapsed = Clock::now() - start;
   return report;

@@ -11,15 +11,16 @@
 #include <muster/executors/task_context.hpp>
 #include <muster/jobs/plan.hpp>
 #include <muster/mapreduce/attempt.hpp>
-#include <muster/mapreduce/output_directory.hpp>
+#include <muster/mapreduce/part_file.hpp>
 #include <muster/scheduling/job_spec.hpp>
 
 namespace muster::jobs {
 
-/// Where a job keeps its files while it runs. The pointers are not owned.
+/// Where a job keeps its files while it runs.
 struct Workspace {
-  std::filesystem::path temp;                    ///< run files, and parts that are not to last
-  mapreduce::OutputDirectory* output = nullptr;  ///< none: parts stay in temp, for a stream
+  std::filesystem::path runs;   ///< run files; empty: their names alone, the place is known there
+  std::filesystem::path parts;  ///< parts of the result
+  bool lasting = false;         ///< those are for an output directory; otherwise for a stream, soon
 };
 
 /// What the stages of a job hand to each other and, at the end, to whoever ran it.
@@ -30,15 +31,18 @@ struct JobData {
   std::uint64_t run_bytes = 0;
   std::uint64_t records_mapped = 0;
   std::vector<mapreduce::PartTotals> parts;       ///< by part
-  std::vector<std::filesystem::path> part_files;  ///< by part; only without an output
+  std::vector<std::filesystem::path> part_files;  ///< by part
 };
+
+/// What a chunk runs; see task_functions.hpp.
+enum class CallKind : std::uint8_t { count, map, reduce };
 
 /// One stage of a job: what its chunks run, and what becomes of their results.
 /// Not thread-safe; used by the thread that runs the job.
 class Stage {
  public:
   struct Call {
-    TaskFunction function;
+    CallKind kind;
     Bytes argument;
   };
 
@@ -54,9 +58,11 @@ class Stage {
   virtual std::string describe(std::uint32_t chunk) const = 0;
   /// For messages: where in the chunk a position is; empty if the stage cannot say.
   virtual std::string place(std::uint32_t chunk, std::uint64_t position) const = 0;
-  virtual Call call(std::uint32_t chunk, AttemptId attempt) const = 0;
-  /// Takes the result of the one attempt that was granted the commit. Throws Error.
-  virtual void accept(std::uint32_t chunk, AttemptId attempt, std::string_view result) = 0;
+  /// `attempt` becomes part of the names of its files: no other attempt of the job has it.
+  virtual Call call(std::uint32_t chunk, std::string_view attempt) const = 0;
+  /// Takes the result of the one attempt that was granted the commit; again if what the chunk had
+  /// left was lost and it was run anew. Throws Error.
+  virtual void accept(std::uint32_t chunk, std::string_view attempt, std::string_view result) = 0;
 };
 
 /// Stages of the plan in order, each writing into `data`. All references must outlive them.

@@ -1,7 +1,9 @@
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 
+#include <muster/base/checksum.hpp>
 #include <muster/base/error.hpp>
 #include <muster/jobs/stage.hpp>
 #include <muster/jobs/task_functions.hpp>
@@ -52,17 +54,17 @@ class CountStage final : public Stage {
   }
   std::string place(std::uint32_t, std::uint64_t) const override { return {}; }
 
-  Call call(std::uint32_t chunk, AttemptId) const override {
+  Call call(std::uint32_t chunk, std::string_view) const override {
     std::vector<mapreduce::InputRange> wanted = input_ranges(plan_, plan_.chunks[chunk]);
     std::erase_if(wanted, [](const mapreduce::InputRange& each) {
       return each.offset + each.length == each.file_size;
     });
     Bytes argument;
     encode(argument, wanted);
-    return {&count_task, std::move(argument)};
+    return {CallKind::count, std::move(argument)};
   }
 
-  void accept(std::uint32_t chunk, AttemptId, std::string_view result) override {
+  void accept(std::uint32_t chunk, std::string_view, std::string_view result) override {
     ByteReader in(result, "a count result");
     for (std::size_t i = 0; i < counts_[chunk].size(); ++i) {
       if (continues(plan_, plan_.chunks[chunk][i])) counts_[chunk][i] = in.varint();
@@ -94,20 +96,15 @@ class CountStage final : public Stage {
   std::uint32_t accepted_ = 0;
 };
 
-// Where an attempt writes a part of the output.
-std::filesystem::path part_file(const Workspace& workspace, AttemptId attempt) {
-  const auto& where = workspace.output != nullptr ? workspace.output->staging() : workspace.temp;
-  return where / fmt::format("attempt-{}", attempt.value);
+// Where an attempt writes a part of the result.
+std::filesystem::path part_file(const Workspace& workspace, std::string_view attempt) {
+  return workspace.parts / fmt::format("attempt-{}", attempt);
 }
 
-void take_part(const Workspace& workspace, JobData& data, std::uint32_t part, AttemptId attempt,
-               const mapreduce::PartTotals& totals) {
+void take_part(const Workspace& workspace, JobData& data, std::uint32_t part,
+               std::string_view attempt, const mapreduce::PartTotals& totals) {
   data.parts[part] = totals;
-  if (workspace.output != nullptr) {
-    workspace.output->adopt(part_file(workspace, attempt), part, data.parts.size());
-  } else {
-    data.part_files[part] = part_file(workspace, attempt);
-  }
+  data.part_files[part] = part_file(workspace, attempt);
 }
 
 class MapStage final : public Stage {
@@ -119,6 +116,7 @@ class MapStage final : public Stage {
       data_.part_files.resize(plan.chunks.size());
     } else {
       data_.runs.resize(plan.chunks.size());
+      counted_.resize(plan.chunks.size());
       data_.partition_records.resize(plan.partitions);
     }
   }
@@ -137,7 +135,7 @@ class MapStage final : public Stage {
     return describe_position(input_ranges(plan_, plan_.chunks[chunk]), position);
   }
 
-  Call call(std::uint32_t chunk, AttemptId attempt) const override {
+  Call call(std::uint32_t chunk, std::string_view attempt) const override {
     mapreduce::MapRequest request;
     request.task = plan_.task;
     request.ranges = input_ranges(plan_, plan_.chunks[chunk]);
@@ -149,18 +147,25 @@ class MapStage final : public Stage {
     request.partitions = plan_.partitions;
     request.memory_bytes = plan_.memory_bytes;
     request.output = file_of(attempt);
-    request.lasting = workspace_.output != nullptr;
-    return {&map_task, encode(request)};
+    request.lasting = workspace_.lasting;
+    return {CallKind::map, encode(request)};
   }
 
-  void accept(std::uint32_t chunk, AttemptId attempt, std::string_view bytes) override {
+  void accept(std::uint32_t chunk, std::string_view attempt, std::string_view bytes) override {
     const mapreduce::MapResult result = mapreduce::decode_map_result(bytes);
-    data_.records_mapped += result.records_in;
     if (plan_.map_only()) {
+      data_.records_mapped += result.records_in;
       take_part(workspace_, data_, chunk, attempt, result.part);
       return;
     }
     data_.runs[chunk] = file_of(attempt);
+    if (const std::uint64_t before = std::exchange(counted_[chunk], checksum(bytes))) {
+      // It ran again because what it had left was lost; its records have been counted.
+      if (before == counted_[chunk]) return;
+      throw Error(ErrorCode::task, describe(chunk) + " gave something else when it was run again",
+                  "a task that runs on a cluster has to give the same for the same input");
+    }
+    data_.records_mapped += result.records_in;
     data_.run_bytes += result.run_bytes;
     for (std::size_t i = 0; i < result.partition_records.size(); ++i) {
       data_.partition_records.at(i) += result.partition_records[i];
@@ -168,14 +173,15 @@ class MapStage final : public Stage {
   }
 
  private:
-  std::filesystem::path file_of(AttemptId attempt) const {
+  std::filesystem::path file_of(std::string_view attempt) const {
     if (plan_.map_only()) return part_file(workspace_, attempt);
-    return workspace_.temp / fmt::format("run-{}", attempt.value);
+    return workspace_.runs / fmt::format("run-{}", attempt);
   }
 
   const Plan& plan_;
   const Workspace& workspace_;
   JobData& data_;
+  std::vector<std::uint64_t> counted_;  // by chunk: checksum of the result that was; 0: none yet
 };
 
 class ReduceStage final : public Stage {
@@ -196,7 +202,7 @@ class ReduceStage final : public Stage {
   }
   std::string place(std::uint32_t, std::uint64_t) const override { return {}; }
 
-  Call call(std::uint32_t chunk, AttemptId attempt) const override {
+  Call call(std::uint32_t chunk, std::string_view attempt) const override {
     mapreduce::ReduceRequest request;
     request.task = plan_.task;
     request.partition = chunk;
@@ -204,12 +210,12 @@ class ReduceStage final : public Stage {
     request.runs = data_.runs;
     request.output = part_file(workspace_, attempt);
     request.format =
-        workspace_.output != nullptr ? mapreduce::PartFormat::text : mapreduce::PartFormat::framed;
-    request.lasting = workspace_.output != nullptr;
-    return {&reduce_task, encode(request)};
+        workspace_.lasting ? mapreduce::PartFormat::text : mapreduce::PartFormat::framed;
+    request.lasting = workspace_.lasting;
+    return {CallKind::reduce, encode(request)};
   }
 
-  void accept(std::uint32_t chunk, AttemptId attempt, std::string_view bytes) override {
+  void accept(std::uint32_t chunk, std::string_view attempt, std::string_view bytes) override {
     const mapreduce::ReduceResult result = mapreduce::decode_reduce_result(bytes);
     if (result.records_in != data_.partition_records[chunk]) {
       throw Error(ErrorCode::corrupt,

@@ -8,10 +8,6 @@
 namespace muster::jobs {
 namespace {
 
-mapreduce::Monitor monitor_of(TaskContext& context) {
-  return {context.position(), [&context](std::uint64_t bytes) { context.add_progress(bytes); }};
-}
-
 Bytes describe_task(TaskContext& /*context*/, std::string_view path) {
   return encode(plugin::LoadedPlugin::load(path).info());
 }
@@ -55,6 +51,10 @@ Bytes run_in_pool(ProcessPoolExecutor& pool, const std::stop_token& stop, TaskFu
 
 }  // namespace
 
+mapreduce::Monitor monitor_of(TaskContext& context) {
+  return {context.position(), [&context](std::uint64_t bytes) { context.add_progress(bytes); }};
+}
+
 Bytes map_task(TaskContext& context, std::string_view request) {
   return encode(run_map(mapreduce::decode_map_request(request), monitor_of(context)));
 }
@@ -71,6 +71,18 @@ Bytes count_task(TaskContext& context, std::string_view ranges) {
     ByteWriter(counts).varint(mapreduce::count_lines(each, monitor.add_progress));
   }
   return counts;
+}
+
+TaskFunction function_of(CallKind kind) {
+  switch (kind) {
+    case CallKind::count:
+      return &count_task;
+    case CallKind::map:
+      return &map_task;
+    case CallKind::reduce:
+      break;
+  }
+  return &reduce_task;
 }
 
 PluginInspector pool_inspector(ProcessPoolExecutor& pool, const std::stop_token& stop) {

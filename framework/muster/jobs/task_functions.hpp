@@ -6,6 +6,7 @@
 
 #include <muster/executors/process_pool.hpp>
 #include <muster/jobs/plan.hpp>
+#include <muster/jobs/stage.hpp>
 
 namespace muster::jobs {
 
@@ -14,6 +15,10 @@ namespace muster::jobs {
 Bytes map_task(TaskContext& context, std::string_view request);
 Bytes reduce_task(TaskContext& context, std::string_view request);
 Bytes count_task(TaskContext& context, std::string_view ranges);
+TaskFunction function_of(CallKind kind);
+
+/// Passes on how far an attempt is.
+mapreduce::Monitor monitor_of(TaskContext& context);
 
 /// An inspector that works in the pool's processes, so that a plugin that crashes when loaded
 /// crashes there. Its functions throw Error(plugin) then, and Error(cancelled) on a stop request.

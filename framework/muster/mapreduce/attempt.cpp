@@ -192,11 +192,37 @@ class MapHost : public HostSide {
   MapResult result_;
 };
 
+/// Run files of this machine, in the order of the request.
+class LocalRuns final : public PartitionSource {
+ public:
+  explicit LocalRuns(const ReduceRequest& request) : request_(request) {}
+
+  std::optional<std::string_view> next() override {
+    for (;;) {
+      if (!run_) {
+        if (next_run_ == request_.runs.size()) return std::nullopt;
+        run_.emplace(request_.runs[next_run_++], request_.partition);
+        records_ += run_->records();
+      }
+      if (const auto block = run_->next()) return block;
+      run_.reset();
+    }
+  }
+  std::uint64_t records() const override { return records_; }
+
+ private:
+  const ReduceRequest& request_;
+  std::size_t next_run_ = 0;
+  std::optional<RunReader> run_;
+  std::uint64_t records_ = 0;
+};
+
 class ReduceHost : public HostSide {
  public:
-  ReduceHost(const ReduceRequest& request, Monitor monitor)
+  ReduceHost(const ReduceRequest& request, Monitor monitor, PartitionSource& source)
       : request_(request),
         monitor_(std::move(monitor)),
+        source_(source),
         part_(request.output, request.format, request.lasting) {}
 
   muster_reduce_host callbacks() {
@@ -221,36 +247,26 @@ class ReduceHost : public HostSide {
   }
 
   ReduceResult finish(const muster_counts& counts) {
-    if (counts.records_in != records_) {
+    if (counts.records_in != source_.records()) {
       throw Error(ErrorCode::corrupt, fmt::format("{} records were stored, {} were reduced",
-                                                  records_, counts.records_in));
+                                                  source_.records(), counts.records_in));
     }
     return {counts.records_in, part_.finish()};
   }
 
  private:
   int next_block(muster_bytes& out) {
-    for (;;) {
-      if (!run_) {
-        if (next_run_ == request_.runs.size()) return 0;
-        run_.emplace(request_.runs[next_run_++], request_.partition);
-        records_ += run_->records();
-      }
-      if (const auto block = run_->next()) {
-        monitor_.add_progress(block->size());
-        out = {block->data(), block->size()};
-        return 1;
-      }
-      run_.reset();
-    }
+    const auto block = source_.next();
+    if (!block) return 0;
+    monitor_.add_progress(block->size());
+    out = {block->data(), block->size()};
+    return 1;
   }
 
   const ReduceRequest& request_;
   Monitor monitor_;
+  PartitionSource& source_;
   PartWriter part_;
-  std::size_t next_run_ = 0;
-  std::optional<RunReader> run_;
-  std::uint64_t records_ = 0;
 };
 
 }  // namespace
@@ -273,8 +289,14 @@ MapResult run_map(const MapRequest& request, const Monitor& monitor) {
 }
 
 ReduceResult run_reduce(const ReduceRequest& request, const Monitor& monitor) {
+  LocalRuns source(request);
+  return run_reduce(request, monitor, source);
+}
+
+ReduceResult run_reduce(const ReduceRequest& request, const Monitor& monitor,
+                        PartitionSource& source) {
   plugin::TaskInstance& instance = instances().get(request.task);
-  ReduceHost host(request, monitor);
+  ReduceHost host(request, monitor, source);
   const muster_reduce_host callbacks = host.callbacks();
   muster_counts counts{};
   host.run([&] { return instance.reduce(callbacks, counts); });

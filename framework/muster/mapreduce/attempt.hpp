@@ -4,7 +4,9 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <muster/base/bytes.hpp>
@@ -67,10 +69,26 @@ struct Monitor {
   std::function<void(std::uint64_t)> add_progress;  ///< bytes of input done
 };
 
+/// Where a reduce attempt gets its partition from, a block at a time.
+class PartitionSource {
+ public:
+  PartitionSource() = default;
+  PartitionSource(const PartitionSource&) = delete;
+  PartitionSource& operator=(const PartitionSource&) = delete;
+  virtual ~PartitionSource() = default;
+  /// Valid until the next call; nothing at the end. Throws Error.
+  virtual std::optional<std::string_view> next() = 0;
+  /// Of the files that have been begun.
+  virtual std::uint64_t records() const = 0;
+};
+
 /// Runs one attempt in this process, a task process: loads the plugin, and runs the task over the
 /// chunk or partition. An attempt that throws may leave an unfinished file behind.
 /// Throws Error: what the task reported (with the place in the input), io, no_space, corrupt.
 MapResult run_map(const MapRequest& request, const Monitor& monitor);
 ReduceResult run_reduce(const ReduceRequest& request, const Monitor& monitor);
+/// The same, of what `source` gives; the request's runs are not looked at.
+ReduceResult run_reduce(const ReduceRequest& request, const Monitor& monitor,
+                        PartitionSource& source);
 
 }  // namespace muster::mapreduce

@@ -126,6 +126,17 @@ OutputDirectory::OutputDirectory(const fs::path& final_path, bool overwrite)
   make_staging();
 }
 
+OutputDirectory::OutputDirectory(const fs::path& final_path, bool overwrite, fs::path staging)
+    : final_(normalised(final_path)), staging_(std::move(staging)), overwrite_(overwrite) {
+  lock_ = open_file(staging_, O_RDONLY | O_DIRECTORY);
+  lock();
+}
+
+void OutputDirectory::lock() const {
+  if (::flock(lock_.get(), LOCK_EX | LOCK_NB) == 0) return;
+  throw system_error(errno, fmt::format("cannot lock '{}'", staging_.string()));
+}
+
 void OutputDirectory::make_staging() {
   std::string name = (final_.parent_path() / (staging_prefix(final_) + "XXXXXX")).string();
   if (::mkdtemp(name.data()) == nullptr) {
@@ -140,9 +151,7 @@ void OutputDirectory::make_staging() {
   staging_ = name;
   try {
     lock_ = open_file(staging_, O_RDONLY | O_DIRECTORY);
-    if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) {
-      throw system_error(errno, fmt::format("cannot lock '{}'", staging_.string()));
-    }
+    lock();
     open_file(staging_ / staging_marker_name, O_WRONLY | O_CREAT);
   } catch (const Error&) {
     std::error_code ignored;
@@ -155,16 +164,18 @@ void OutputDirectory::make_staging() {
 }
 
 OutputDirectory::~OutputDirectory() {
-  if (committed_) return;
+  if (committed_ || is_left_) return;
   std::error_code ignored;  // a destructor cannot report; the next job sweeps what stayed
   fs::remove_all(staging_, ignored);
 }
 
 void OutputDirectory::adopt(const fs::path& file, std::uint32_t part, std::size_t parts) {
   const fs::path to = staging_ / part_name(part, parts);
-  if (::rename(file.c_str(), to.c_str()) != 0) {
-    throw system_error(errno, fmt::format("cannot rename '{}'", file.string()));
-  }
+  if (::rename(file.c_str(), to.c_str()) == 0) return;
+  const int errnum = errno;
+  std::error_code error;
+  if (errnum == ENOENT && fs::exists(to, error)) return;  // by who had the directory before
+  throw system_error(errnum, fmt::format("cannot rename '{}'", file.string()));
 }
 
 void OutputDirectory::commit(const std::string& manifest) {

@@ -31,6 +31,10 @@ class OutputDirectory {
   /// Throws as check_output(), and Error(usage or no_space) if the hidden directory cannot be
   /// made.
   OutputDirectory(const std::filesystem::path& final_path, bool overwrite);
+  /// Goes on with a hidden directory that was made earlier, by a process that was killed. Throws
+  /// Error(io) if it is not there, or somebody else has it.
+  OutputDirectory(const std::filesystem::path& final_path, bool overwrite,
+                  std::filesystem::path staging);
   ~OutputDirectory();
   OutputDirectory(const OutputDirectory&) = delete;
   OutputDirectory& operator=(const OutputDirectory&) = delete;
@@ -42,6 +46,9 @@ class OutputDirectory {
   /// Gives an attempt's file its final name, as part `part` of `parts`.
   void adopt(const std::filesystem::path& file, std::uint32_t part, std::size_t parts);
 
+  /// The hidden directory stays, for another one of these to go on with.
+  void leave() noexcept { is_left_ = true; }
+
   /// Writes the manifest and makes the output visible. Throws Error(io or no_space, or usage if
   /// the final name has come to exist meanwhile); then nothing has become visible, save for one
   /// case: if the parent directory cannot be synced, the output is there, but a power cut may
@@ -50,12 +57,14 @@ class OutputDirectory {
 
  private:
   void make_staging();
+  void lock() const;
 
   std::filesystem::path final_;
   std::filesystem::path staging_;
   UniqueFd lock_;
   bool overwrite_;
   bool committed_ = false;
+  bool is_left_ = false;
 };
 
 /// "part-00003": five digits, more if there are more than 100,000 parts, so that the names of one

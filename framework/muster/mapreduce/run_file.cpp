@@ -88,34 +88,42 @@ void RunWriter::finish() {
   append(trailer);
 }
 
-RunReader::RunReader(std::filesystem::path path, std::uint32_t partition)
-    : path_(std::move(path)), fd_(open_file(path_, O_RDONLY)) {
+std::vector<RunBlock> read_run_index(int fd, const std::filesystem::path& path,
+                                     std::uint32_t partition) {
   struct stat info {};
-  if (::fstat(fd_.get(), &info) != 0 || static_cast<std::uint64_t>(info.st_size) < trailer_bytes) {
-    throw corrupt(path_, "it is too short");
+  if (::fstat(fd, &info) != 0 || static_cast<std::uint64_t>(info.st_size) < trailer_bytes) {
+    throw corrupt(path, "it is too short");
   }
   const auto size = static_cast<std::uint64_t>(info.st_size);
-  const Bytes trailer = read_exactly(fd_.get(), size - trailer_bytes, trailer_bytes, path_);
+  const Bytes trailer = read_exactly(fd, size - trailer_bytes, trailer_bytes, path);
   ByteReader in(trailer);
   const auto index_offset = in.fixed<std::uint64_t>();
   const auto index_size = in.fixed<std::uint64_t>();
   const auto index_checksum = in.fixed<std::uint64_t>();
-  if (in.fixed<std::uint64_t>() != magic) throw corrupt(path_, "it was not finished");
-  const Bytes head = read_exactly(fd_.get(), 0, sizeof magic, path_);
-  if (ByteReader(head).fixed<std::uint64_t>() != magic) throw corrupt(path_, "it is no run file");
+  if (in.fixed<std::uint64_t>() != magic) throw corrupt(path, "it was not finished");
+  const Bytes head = read_exactly(fd, 0, sizeof magic, path);
+  if (ByteReader(head).fixed<std::uint64_t>() != magic) throw corrupt(path, "it is no run file");
   if (index_size > size || index_offset > size - index_size) {
-    throw corrupt(path_, "its trailer is damaged");
+    throw corrupt(path, "its trailer is damaged");
   }
-  const Bytes index = read_exactly(fd_.get(), index_offset, index_size, path_);
-  if (checksum(index) != index_checksum) throw corrupt(path_, "its index is damaged");
-  blocks_ = decode_index(index, partition);
+  const Bytes index = read_exactly(fd, index_offset, index_size, path);
+  if (checksum(index) != index_checksum) throw corrupt(path, "its index is damaged");
+  std::vector<RunBlock> blocks = decode_index(index, partition);
+  for (const RunBlock& each : blocks) {
+    if (each.size > block_bytes_max) throw corrupt(path, "a block is too large");
+  }
+  return blocks;
+}
+
+RunReader::RunReader(std::filesystem::path path, std::uint32_t partition)
+    : path_(std::move(path)), fd_(open_file(path_, O_RDONLY)) {
+  blocks_ = read_run_index(fd_.get(), path_, partition);
   for (const RunBlock& each : blocks_) records_ += each.records;
 }
 
 std::optional<std::string_view> RunReader::next() {
   if (next_ == blocks_.size()) return std::nullopt;
   const RunBlock& block = blocks_[next_++];
-  if (block.size > block_bytes_max) throw corrupt(path_, "a block is too large");
   buffer_.resize(block.size);
   if (read_at(fd_.get(), buffer_.data(), block.size, block.offset, path_) != block.size) {
     throw corrupt(path_, "it ends early");

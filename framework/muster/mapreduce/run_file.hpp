@@ -46,6 +46,10 @@ class RunWriter {
   std::vector<RunBlock> blocks_;
 };
 
+/// The blocks of one partition of a run file. Throws as RunReader.
+std::vector<RunBlock> read_run_index(int fd, const std::filesystem::path& path,
+                                     std::uint32_t partition);
+
 /// Reads one partition of a run file. Not thread-safe. Throws Error(io), and Error(corrupt) for
 /// whatever does not match its checksum.
 class RunReader {
