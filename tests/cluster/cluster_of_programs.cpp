@@ -20,7 +20,7 @@ Command ClusterOfPrograms::command(const std::string& program, Options options) 
   out.arguments = std::move(options);
   out.environment = {"MUSTER_TEST_MARK=" + directory_.path().string(),
                      "TSAN_OPTIONS=suppressions=" MUSTER_TSAN_SUPPRESSIONS,
-                     "XDG_STATE_HOME=" + path("state").string(),
+                     "TMPDIR=" + path("tmp").string(), "XDG_STATE_HOME=" + path("state").string(),
                      "XDG_CACHE_HOME=" + path("cache").string()};
   out.directory = directory_.path();
   out.timeout = whole_test;
@@ -49,9 +49,15 @@ std::string ClusterOfPrograms::await_line(Running& program, const std::string& t
 Running& ClusterOfPrograms::start_coordinator(const Options& options) {
   Options all = options;
   all.insert(all.begin(), {"--bind", address_.empty() ? "tcp://127.0.0.1:*" : address_});
-  coordinator_ = std::make_unique<Running>(command("muster-coordinator", std::move(all)));
+  Command start = command("muster-coordinator", std::move(all));
+  if (kill_at_sync_ != 0) {
+    start.environment.push_back("LD_PRELOAD=" MUSTER_KILL_AT_SYNC);
+    start.environment.push_back("KILL_AT_SYNC=" + std::to_string(kill_at_sync_));
+  }
+  coordinator_ = std::make_unique<Running>(start);
   const std::string line = await_line(*coordinator_, "listening at ");
   const auto at = line.find("tcp://");
+  if (kill_at_sync_ != 0 && at == std::string::npos) return *coordinator_;  // it came to that
   EXPECT_NE(at, std::string::npos) << coordinator_->err();
   if (at != std::string::npos) address_ = line.substr(at, line.find(',', at) - at);
   return *coordinator_;

@@ -20,11 +20,18 @@ class ClusterOfPrograms : public ::testing::Test {
  protected:
   using Options = std::vector<std::string>;
 
-  void SetUp() override { test::reset_shared(); }
+  void SetUp() override {
+    test::reset_shared();
+    std::filesystem::create_directory(path("tmp"));
+  }
   void TearDown() override;
 
   /// At a port that it chooses the first time, and at the same one later.
   Running& start_coordinator(const Options& options = {});
+  /// The next coordinator is killed at its n-th fsync; 0: it is not.
+  void kill_at_sync(int number) { kill_at_sync_ = number; }
+  /// The next coordinator chooses another port.
+  void forget_address() { address_.clear(); }
   Running& start_worker(const std::string& name, const Options& options = {});
   Running& coordinator() { return *coordinator_; }
   const std::string& address() const { return address_; }
@@ -43,6 +50,7 @@ class ClusterOfPrograms : public ::testing::Test {
  private:
   TempDir directory_{default_temp_parent()};
   std::string address_;
+  int kill_at_sync_ = 0;
   std::unique_ptr<Running> coordinator_;
   std::vector<std::unique_ptr<Running>> workers_;
   std::vector<std::unique_ptr<Running>> dead_;

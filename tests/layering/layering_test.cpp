@@ -22,7 +22,9 @@ const LayerTable table = {
     {"jobs", {"base", "scheduling", "mapreduce", "executors", "futures", "plugin", "observe"}},
     {"wire", {"base", "codec"}},
     {"transport", {"base", "wire"}},
-    {"cluster", {"base", "codec", "futures", "executors", "scheduling", "wire", "transport"}},
+    {"cluster",
+     {"base", "codec", "futures", "executors", "scheduling", "mapreduce", "jobs", "wire",
+      "transport"}},
     {"cli", {any_layer}},
 };
 

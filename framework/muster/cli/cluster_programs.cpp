@@ -102,7 +102,7 @@ int run_coordinator(const po::variables_map& values) {
   options.sessions.lease = parse_duration(values["lease"].as<std::string>(), "--lease");
   options.sessions.heartbeat = options.sessions.lease / heartbeats_a_lease;
   options.log = [](const std::string& line) { log_line("muster-coordinator", line); };
-  cluster::Coordinator coordinator(std::move(options), listener, state / "programs",
+  cluster::Coordinator coordinator(std::move(options), listener, state,
                                    authorized ? &*authorized : nullptr);
   const std::stop_callback stop(signals.token(), [&] { coordinator.stop(); });
   log_line("muster-coordinator", fmt::format("listening at {}{}", listener.address(),

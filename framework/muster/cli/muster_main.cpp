@@ -14,7 +14,11 @@ namespace {
 constexpr const char* usage_text =
     R"(Usage: muster COMMAND ...
 
-  muster run TASK FILE...      run a map-reduce job over files, on this machine
+  muster run TASK FILE...      run a map-reduce job over files; on this machine, or on a cluster
+  muster submit TASK FILE...   hand a job to a cluster and go: prints its number
+  muster jobs                  the jobs of a cluster; status JOB, logs JOB, cancel JOB
+  muster workers               its workers; drain WORKER
+  muster doctor                is the cluster well?
   muster plugin list           what tasks there are
   muster plugin check FILE.so  is it a sound plugin?
   muster plugin new NAME       start a plugin of your own
@@ -35,6 +39,10 @@ int dispatch(const std::vector<std::string>& arguments) {
   if (command == "run") return run_command(rest);
   if (command == "plugin") return plugin_command(rest);
   if (command == "keys") return keys_command(rest);
+  if (command == "submit") return submit_command(rest);
+  for (const char* each : {"jobs", "status", "cancel", "logs", "workers", "drain", "doctor"}) {
+    if (command == each) return ask_command(command, rest);
+  }
   if (command == "version" || command == "--version") {
     fmt::print("muster {}\n", version_text);
     return 0;
@@ -43,7 +51,10 @@ int dispatch(const std::vector<std::string>& arguments) {
     fmt::print("{}", usage_text);
     return 0;
   }
-  throw unknown_command("", command, {"run", "plugin", "keys", "version", "help"}, "muster help");
+  throw unknown_command("", command,
+                        {"run", "submit", "jobs", "status", "cancel", "logs", "workers", "drain",
+                         "doctor", "plugin", "keys", "version", "help"},
+                        "muster help");
 }
 
 }  // namespace

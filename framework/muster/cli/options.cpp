@@ -1,4 +1,5 @@
 #include <charconv>
+#include <cstdlib>
 
 #include <fmt/format.h>
 
@@ -42,6 +43,11 @@ Error unknown_command(std::string_view prefix, std::string_view command,
   return Error(ErrorCode::usage, fmt::format("no command '{}{}'", prefix, command),
                near ? fmt::format("did you mean 'muster {}{}'?", prefix, *near)
                     : fmt::format("see '{}'", help));
+}
+
+std::string default_coordinator() {
+  const char* const given = std::getenv("MUSTER_COORDINATOR");  // NOLINT: nobody sets it meanwhile
+  return given != nullptr && *given != '\0' ? given : "tcp://127.0.0.1:7600";
 }
 
 std::uint32_t parse_count(const std::string& text, std::string_view option) {

@@ -26,6 +26,9 @@ boost::program_options::variables_map parse_options(
 Error unknown_command(std::string_view prefix, std::string_view command,
                       const std::vector<std::string>& known, std::string_view help);
 
+/// $MUSTER_COORDINATOR, or the address that a coordinator has by default.
+std::string default_coordinator();
+
 /// Parses a count from 1 on. Throws Error(usage) that names the option.
 std::uint32_t parse_count(const std::string& text, std::string_view option);
 

@@ -9,6 +9,7 @@
 #include <muster/base/error.hpp>
 #include <muster/base/temp_dir.hpp>
 #include <muster/base/units.hpp>
+#include <muster/cli/cluster_run.hpp>
 #include <muster/cli/commands.hpp>
 #include <muster/cli/exit_code.hpp>
 #include <muster/cli/options.hpp>
@@ -25,6 +26,9 @@ struct RunOptions {
   jobs::JobSpec spec;
   unsigned workers = 0;  // none given: the usable CPUs
   bool dry_run = false;
+  std::string coordinator;  // empty: the job runs here
+  std::filesystem::path keys;
+  std::int32_t priority = 0;
 };
 
 po::options_description option_table() {
@@ -45,6 +49,14 @@ po::options_description option_table() {
       "memory for the tables of each process (default: a share of the machine's)");
   add("tmp", po::value<std::string>()->value_name("DIR"),
       "where temporary files go (default: $TMPDIR or /tmp)");
+  add("coordinator", po::value<std::string>()->value_name("ADDRESS"),
+      "run the job on the workers of this coordinator, such as tcp://head:7600: they and it have "
+      "to "
+      "see the input, and the output or --tmp, under the same names");
+  add("keys", po::value<std::string>()->value_name("DIR"),
+      "with --coordinator: where client.key and coordinator.pub are");
+  add("priority", po::value<std::int32_t>()->value_name("N"),
+      "with --coordinator: jobs of a higher one go first (default: 0)");
   add("plugin-dir", po::value<Texts>()->composing()->value_name("DIR"),
       "look for plugins here first; may be given several times");
   add("overwrite", "replace an earlier output in DIR");
@@ -119,6 +131,13 @@ RunOptions read_options(const po::variables_map& values) {
   }
   spec.overwrite = values.count("overwrite") != 0;
   out.dry_run = values.count("dry-run") != 0;
+  if (values.count("coordinator") != 0) out.coordinator = text("coordinator");
+  if (values.count("keys") != 0) out.keys = text("keys");
+  if (values.count("priority") != 0) out.priority = values["priority"].as<std::int32_t>();
+  if (out.coordinator.empty() && (values.count("keys") != 0 || values.count("priority") != 0)) {
+    throw Error(ErrorCode::usage, "--keys and --priority are for jobs on a cluster",
+                "add --coordinator ADDRESS");
+  }
   return out;
 }
 
@@ -128,12 +147,20 @@ int end_by(int signal) {
   return 128 + signal;  // blocked or ignored by whoever started us
 }
 
+ClusterRun on_cluster(const RunOptions& options) {
+  return {options.spec, options.coordinator, options.keys, options.priority, options.dry_run};
+}
+
 int run_job(const RunOptions& options, JobView& view, const StopSignals& signals) {
   const auto write = [&](std::string_view bytes) {
     write_result(bytes, [&] {
       if (signals.received() != 0) throw Error(ErrorCode::cancelled, "cancelled");
     });
   };
+  if (!options.coordinator.empty()) {
+    run_on_cluster(on_cluster(options), view, signals, write);
+    return 0;
+  }
   ProcessPoolExecutor pool({.max_workers = options.workers, .prefetch = 0});
   jobs::LocalJobs local(pool, view, signals.token());
   if (options.dry_run) {
@@ -211,6 +238,20 @@ int run_command(const std::vector<std::string>& arguments) {
   const StopSignals signals;
   const auto view = make_view(values);
   return run_with(*view, signals, [&] { return run_job(read_options(values), *view, signals); });
+}
+
+int submit_command(const std::vector<std::string>& arguments) {
+  const po::options_description options = option_table();
+  const auto values = parse_options(arguments, options, "arguments", "muster submit");
+  if (values.count("help") != 0) {
+    print_help(options);
+    return 0;
+  }
+  RunOptions job = read_options(values);
+  if (job.coordinator.empty()) job.coordinator = default_coordinator();
+  const StopSignals signals;
+  fmt::print("{}\n", submit_to_cluster(on_cluster(job), signals));
+  return 0;
 }
 
 }  // namespace muster::cli

@@ -54,10 +54,12 @@ struct Calls {
 
   Digest program{};  ///< of which the functions are
   std::vector<Call> calls;
+  CodeKind kind = CodeKind::program;  ///< a plugin's are called by the worker's own program
 
   template <class Archive>
   void serialize(Archive& archive) {
     archive(program, calls);
+    serialize_enum(archive, kind, CodeKind::plugin);
   }
 };
 

@@ -12,6 +12,12 @@ namespace muster::wire {
 
 using Digest = std::array<std::uint8_t, 32>;
 
+/// What a digest stands for.
+enum class CodeKind : std::uint8_t {
+  program,  ///< the manifest of a client's program
+  plugin,   ///< a plugin's file
+};
+
 /// Send me this, from there on.
 struct CodeWanted {
   static constexpr MessageType type = MessageType::code_wanted;

@@ -38,13 +38,15 @@ bool is_one_of(const Message& message) {
 
 bool may_say(Role role, const Message& message) {
   if (is_one_of<Heartbeat, Goodbye, CodeWanted>(message)) return true;
-  if (role == Role::worker) return is_one_of<Ends, Starts, WorkerState>(message);
-  return is_one_of<Calls, Withdrawals, CodePiece, CodeMissing>(message);
+  if (role == Role::worker) return is_one_of<Ends, Starts, WorkerState, DataPlace>(message);
+  return is_one_of<Calls, Withdrawals, CodePiece, CodeMissing, SubmitJob, AskJob, AskWorkers>(
+      message);
 }
 
 bool coordinator_may_say(const Message& message) {
   return is_one_of<Heartbeat, Goodbye, Calls, Withdrawals, Ends, Starts, Drain, ClusterSize,
-                   CodeWanted, CodePiece, CodeMissing>(message);
+                   CodeWanted, CodePiece, CodeMissing, JobAnswer, JobStates, JobLog, WorkerRows,
+                   LiveJobs, DataKeys>(message);
 }
 
 std::optional<Message> read_message(std::uint16_t type, std::string_view body) {

@@ -9,14 +9,18 @@
 #include <muster/wire/calls.hpp>
 #include <muster/wire/code.hpp>
 #include <muster/wire/frame.hpp>
+#include <muster/wire/jobs.hpp>
 #include <muster/wire/registration.hpp>
+#include <muster/wire/runs.hpp>
 
 namespace muster::wire {
 
 /// Every message there is.
 using Message =
     std::variant<Hello, Welcome, Refusal, Goodbye, Heartbeat, Calls, Ends, Withdrawals, Drain,
-                 WorkerState, Starts, ClusterSize, CodeWanted, CodePiece, CodeMissing>;
+                 WorkerState, Starts, ClusterSize, CodeWanted, CodePiece, CodeMissing, SubmitJob,
+                 JobAnswer, AskJob, JobStates, JobLog, AskWorkers, WorkerRows, LiveJobs, DataKeys,
+                 DataPlace, RunsWanted, RunsIndex, RunBytesWanted, RunBytes>;
 
 /// A frame with the message as its body, to be finished by whoever sends it.
 template <class M>

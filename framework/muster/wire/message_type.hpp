@@ -27,6 +27,22 @@ enum class MessageType : std::uint16_t {
   code_wanted = 48,
   code_piece = 49,
   code_missing = 50,
+  // jobs.hpp: between client and coordinator, and from it to workers
+  submit_job = 64,
+  job_answer = 65,
+  ask_job = 66,
+  job_states = 67,
+  job_log = 68,
+  ask_workers = 69,
+  worker_rows = 70,
+  live_jobs = 71,
+  data_keys = 72,
+  data_place = 73,
+  // runs.hpp: between workers
+  runs_wanted = 80,
+  runs_index = 81,
+  run_bytes_wanted = 82,
+  run_bytes = 83,
 };
 
 /// For serialize(): an enumerator. What is read comes from anybody: Error(corrupt) beyond the last.

@@ -119,8 +119,9 @@ class CoordinatorCoreTest : public testing::Test {
 
   TempDir directory{default_temp_parent()};
   CodeStore store{directory.path() / "code"};
-  CoordinatorCore core{{}, store};
   TimePoint now{1h};
+  Journal journal{":memory:"};
+  CoordinatorCore core{now, {}, store, journal};
   std::map<std::uint64_t, End> ends;
   std::set<std::uint64_t> silent;
 };

@@ -7,31 +7,11 @@
 #include <muster/base/forks.hpp>
 #include <muster/cluster/client/cluster_core.hpp>
 #include <muster/cluster/client/cluster_executor.hpp>
+#include <muster/cluster/client/owning_dialer.hpp>
 #include <muster/cluster/security/key_files.hpp>
-#include <muster/transport/zmq_dialer.hpp>
 
 namespace muster {
 namespace {
-
-/// With the threads of ZeroMQ that it needs.
-class OwningDialer final : public transport::Dialer {
- public:
-  OwningDialer(const std::string& address, std::optional<transport::DialerKeys> keys)
-      : dialer_(context_, address, std::move(keys)) {}
-
-  void connect() override { dialer_.connect(); }
-  void close(Duration linger) override { dialer_.close(linger); }
-  State state() const override { return dialer_.state(); }
-  const std::string& trouble() const override { return dialer_.trouble(); }
-  void wait(std::optional<TimePoint> until) override { dialer_.wait(until); }
-  bool receive(Bytes& out) override { return dialer_.receive(out); }
-  bool send(const wire::SharedFrame& frame) override { return dialer_.send(frame); }
-  void wake() noexcept override { dialer_.wake(); }
-
- private:
-  transport::ZmqContext context_;
-  transport::ZmqDialer dialer_;
-};
 
 ClusterOptions checked(ClusterOptions options) {
   constexpr std::uint64_t fits_into_a_message = std::uint64_t{15} << 20U;
@@ -57,7 +37,7 @@ ClusterExecutor::ClusterExecutor(const std::string& address, ClusterOptions opti
   std::optional<transport::DialerKeys> keys;
   if (!options.keys.empty()) keys = cluster::read_dialer_keys(options.keys, "client");
   core_ = std::make_shared<cluster::ClusterCore>(
-      std::make_unique<OwningDialer>(address, std::move(keys)), std::move(options),
+      std::make_unique<cluster::OwningDialer>(address, std::move(keys)), std::move(options),
       cluster::OwnProgram());
   core_->start();
 }

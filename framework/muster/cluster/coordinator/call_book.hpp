@@ -99,7 +99,7 @@ class CallBook {
 
   std::map<wire::SessionId, Client> clients_;
   std::unordered_map<JobId, CallStream> streams_;
-  std::uint64_t last_job_ = 0;
+  std::uint64_t last_job_ = std::uint64_t{1} << 48U;  ///< the journal numbers jobs from 1 on
   std::size_t open_ = 0;
 };
 

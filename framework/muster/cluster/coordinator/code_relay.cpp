@@ -21,6 +21,16 @@ void CodeRelay::on(wire::SessionId worker, const wire::CodeWanted& wanted, Sends
   if (is_new) ask_next(wanted.digest, out);
 }
 
+bool CodeRelay::fetch(wire::SessionId client, const wire::Digest& digest, Sends& out) {
+  if (store_.has(digest)) return true;
+  const auto [found, is_new] = searches_.try_emplace(digest);
+  if (!is_new) return false;
+  found->second.source = client;
+  found->second.asked.insert(client);
+  out.emplace_back(client, wire::CodeWanted{digest, store_.next_offset(digest)});
+  return false;
+}
+
 void CodeRelay::answer(wire::SessionId worker, const wire::Digest& digest, std::uint64_t offset,
                        Sends& out) {
   try {

@@ -29,6 +29,11 @@ class CodeRelay {
   void remove_client(wire::SessionId client, Sends& out);
   void remove_worker(wire::SessionId worker);
 
+  /// True if the file is here. False: it is asked for, of this client first.
+  bool fetch(wire::SessionId client, const wire::Digest& digest, Sends& out);
+  /// It has been asked for and may still come.
+  bool is_awaited(const wire::Digest& digest) const { return searches_.contains(digest); }
+
   /// From a worker.
   void on(wire::SessionId worker, const wire::CodeWanted& wanted, Sends& out);
   /// From a client.

@@ -12,8 +12,9 @@ constexpr int frames_a_round = 256;
 // How soon a revoked key is put out.
 constexpr Duration look_at_keys_every = std::chrono::seconds(1);
 
-CoordinatorOptions with_keys(CoordinatorOptions options, AuthorizedKeys* keys) {
+CoordinatorOptions with_keys(CoordinatorOptions options, AuthorizedKeys* keys, Journal& journal) {
   if (keys != nullptr) {
+    options.data_keys = journal.data_keys();
     options.sessions.may_be = [keys](std::string_view user, wire::Role role) {
       return keys->may_be(user, role);
     };
@@ -24,11 +25,57 @@ CoordinatorOptions with_keys(CoordinatorOptions options, AuthorizedKeys* keys) {
 }  // namespace
 
 Coordinator::Coordinator(CoordinatorOptions options, transport::Listener& listener,
-                         std::filesystem::path code_directory, AuthorizedKeys* keys)
+                         const std::filesystem::path& state, AuthorizedKeys* keys)
     : listener_(listener),
       keys_(keys),
-      store_(std::move(code_directory)),
-      core_(with_keys(std::move(options), keys), store_) {}
+      store_(state / "programs"),
+      journal_(state / "journal.db"),
+      core_(Clock::now(), with_keys(std::move(options), keys, journal_), store_, journal_),
+      committer_([this] { run_commits(); }) {}
+
+Coordinator::~Coordinator() {
+  {
+    const std::lock_guard lock(commits_mutex_);
+    no_more_commits_ = true;
+  }
+  commits_changed_.notify_all();
+  committer_.join();
+}
+
+void Coordinator::run_commits() {
+  std::unique_lock lock(commits_mutex_);
+  for (;;) {
+    // For ever: the destructor ends it.
+    commits_changed_.wait(lock, [this] { return no_more_commits_ || !commits_.empty(); });
+    if (no_more_commits_) return;
+    const JobBook::Commit next = std::move(commits_.front());
+    commits_.pop_front();
+    lock.unlock();
+    Committed done{next.job, std::nullopt};
+    try {
+      next.run();
+    } catch (const Error& error) {
+      done.error = error;
+    } catch (const std::exception& error) {
+      done.error = Error(ErrorCode::io, error.what());
+    }
+    lock.lock();
+    committed_.push_back(std::move(done));
+    listener_.wake();
+  }
+}
+
+void Coordinator::take_commits(TimePoint now) {
+  std::vector<JobBook::Commit> wanted = core_.take_commits();
+  std::vector<Committed> done;
+  {
+    const std::lock_guard lock(commits_mutex_);
+    for (JobBook::Commit& each : wanted) commits_.push_back(std::move(each));
+    done.swap(committed_);
+  }
+  if (!wanted.empty()) commits_changed_.notify_all();
+  for (const Committed& each : done) core_.committed(now, each.job, each.error);
+}
 
 void Coordinator::stop() noexcept {
   stopping_.store(true);
@@ -45,8 +92,12 @@ void Coordinator::run() {
       if (keys_->has_changed()) core_.recheck_keys(now);
     }
     core_.expire(now);
-    send(core_.take_frames(now));
+    take_commits(now);
+    CoordinatorCore::Frames frames = core_.take_frames(now);
+    journal_.commit();  // what is said is true from now on
+    send(std::move(frames));
   }
+  journal_.commit();
   core_.end("it was told to stop");
   send(core_.take_frames(Clock::now()));
 }

@@ -1,7 +1,13 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
+#include <deque>
 #include <filesystem>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
 
 #include <muster/cluster/code/code_store.hpp>
 #include <muster/cluster/coordinator/coordinator_core.hpp>
@@ -10,13 +16,14 @@
 
 namespace muster::cluster {
 
-/// A coordinator at a listener: takes calls from clients and gives them to workers.
+/// A coordinator at a listener: takes calls and jobs from clients and gives them to workers.
 class Coordinator {
  public:
   /// The listener must outlive it, as must the keys, if there are any: they say who may be what.
-  /// Programs are kept in `code_directory`.
+  /// Programs and plugins are kept in `state`, with the journal.
   Coordinator(CoordinatorOptions options, transport::Listener& listener,
-              std::filesystem::path code_directory, AuthorizedKeys* keys = nullptr);
+              const std::filesystem::path& state, AuthorizedKeys* keys = nullptr);
+  ~Coordinator();
 
   /// Works until it is told to stop; tells everybody then.
   void run();
@@ -30,13 +37,28 @@ class Coordinator {
   std::optional<TimePoint> next_deadline() const;
   void take_frames(TimePoint now);
   void send(CoordinatorCore::Frames&& frames);
+  void run_commits();
+  void take_commits(TimePoint now);
 
   transport::Listener& listener_;
   AuthorizedKeys* keys_;
   TimePoint look_at_keys_{};
   CodeStore store_;
+  Journal journal_;
   CoordinatorCore core_;
   std::atomic<bool> stopping_{false};
+
+  /// Makes outputs visible: file systems may be slow.
+  struct Committed {
+    JobId job;
+    std::optional<Error> error;
+  };
+  std::mutex commits_mutex_;
+  std::condition_variable commits_changed_;
+  std::deque<JobBook::Commit> commits_;
+  std::vector<Committed> committed_;
+  bool no_more_commits_ = false;
+  std::thread committer_;
 };
 
 }  // namespace muster::cluster

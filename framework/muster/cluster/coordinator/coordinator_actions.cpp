@@ -17,8 +17,9 @@ namespace {
 wire::SessionId to_session(WorkerId worker) { return wire::SessionId{worker.value}; }
 
 std::size_t size_of(const wire::CallEnd& end) { return end.bytes.size(); }
-std::size_t size_of(const std::pair<wire::Digest, wire::Call>& call) {
-  return call.second.bytes.size();
+template <class Outgoing>
+std::size_t size_of(const Outgoing& outgoing) {
+  return outgoing.call.bytes.size();
 }
 
 /// How many from the front make a message. They go together as long as `same` holds.
@@ -59,6 +60,10 @@ void CoordinatorCore::carry_out(const std::vector<scheduling::Action>& actions) 
 }
 
 void CoordinatorCore::on(const scheduling::StartAttempt& action) {
+  if (jobs_.has(action.job)) {
+    start_job_attempt(action);
+    return;
+  }
   const CallPlace place{action.job, action.chunk};
   CallRecord* const record = book_.record(place);
   MUSTER_ASSERT(record != nullptr);
@@ -70,7 +75,8 @@ void CoordinatorCore::on(const scheduling::StartAttempt& action) {
     if (!call.options) call.options.emplace();
     call.options->alone = true;
   }
-  workers_.at(session).calls.emplace_back(book_.stream(action.job)->program, std::move(call));
+  workers_.at(session).calls.push_back(
+      {book_.stream(action.job)->program, wire::CodeKind::program, std::move(call)});
   unsent_.insert(session);
 }
 
@@ -91,6 +97,10 @@ void CoordinatorCore::tell_worker(WorkerId worker,
 }
 
 void CoordinatorCore::on(const scheduling::ChunkFinished& action) {
+  if (jobs_.has(action.job)) {
+    jobs_.on(action);
+    return;
+  }
   ++counters_.values;
   answer({action.job, action.chunk}, wire::EndKind::value, std::move(result_));
 }
@@ -104,11 +114,25 @@ void CoordinatorCore::on(const scheduling::ChunkFailed& action) {
 }
 
 void CoordinatorCore::on(const scheduling::JobFinished& action) {
-  book_.forget_stream(action.job);
+  if (jobs_.has(action.job)) {
+    jobs_.on(now_, action);
+  } else {
+    book_.forget_stream(action.job);
+  }
   ended_jobs_.push_back(action.job);
 }
 
-void CoordinatorCore::on(const scheduling::JobRejected& action) const {
+void CoordinatorCore::on(const scheduling::ChunkReopened& action) { jobs_.on(action); }
+
+void CoordinatorCore::on(const scheduling::StageFinished& action) {
+  if (jobs_.has(action.job)) jobs_.on(now_, action);
+}
+
+void CoordinatorCore::on(const scheduling::JobRejected& action) {
+  if (jobs_.has(action.job)) {
+    jobs_.on(now_, action);
+    return;
+  }
   options_.log(fmt::format("a stream of calls was not taken: {}", to_string(action.reason)));
 }
 
@@ -148,6 +172,7 @@ CoordinatorCore::Frames CoordinatorCore::take_frames(TimePoint now) {
     each = is_done ? unsent_.erase(each) : std::next(each);
   }
   if (std::exchange(size_changed_, false)) send_size(now);
+  send_job_news(now);
   send_code(now);
   return std::exchange(output_.frames, {});
 }
@@ -156,11 +181,12 @@ void CoordinatorCore::flush(TimePoint now, wire::SessionId id, Worker& worker) {
   std::size_t sent = 0;
   while (sent < worker.calls.size() && sessions_.has_room(id)) {
     const std::size_t count = count_for_message(
-        worker.calls, sent, [](const auto& a, const auto& b) { return a.first == b.first; });
-    wire::Calls message{worker.calls[sent].first, {}};
+        worker.calls, sent,
+        [](const Outgoing& a, const Outgoing& b) { return a.program == b.program; });
+    wire::Calls message{worker.calls[sent].program, {}, worker.calls[sent].kind};
     message.calls.reserve(count);
     for (std::size_t end = sent + count; sent < end; ++sent)
-      message.calls.push_back(std::move(worker.calls[sent].second));
+      message.calls.push_back(std::move(worker.calls[sent].call));
     sessions_.send(now, id, message, output_);
   }
   worker.calls.erase(worker.calls.begin(),

@@ -42,11 +42,15 @@ scheduling::FailureCause cause_of(wire::EndKind kind) {
 
 }  // namespace
 
-CoordinatorCore::CoordinatorCore(CoordinatorOptions options, CodeStore& store)
+CoordinatorCore::CoordinatorCore(TimePoint now, CoordinatorOptions options, CodeStore& store,
+                                 Journal& journal)
     : options_(std::move(options)),
       sessions_(options_.sessions),
       scheduler_(options_.scheduler),
-      relay_(store) {}
+      relay_(store),
+      jobs_(journal, options_.sessions.lease, options_.log) {
+  jobs_.recover(now);
+}
 
 void CoordinatorCore::receive(TimePoint now, wire::PeerId peer, std::string_view user,
                               std::string_view bytes) {
@@ -62,15 +66,19 @@ void CoordinatorCore::recheck_keys(TimePoint now) {
 void CoordinatorCore::expire(TimePoint now) {
   sessions_.expire(now, output_);
   take_events(now);
+  now_ = now;
   scheduler_.expire(now, actions_);
   carry_out_actions();
+  jobs_.expire(now);
+  carry_out_orders(now);
 }
 
 std::optional<TimePoint> CoordinatorCore::next_deadline() const {
-  const auto of_sessions = sessions_.next_deadline();
-  const auto of_scheduler = scheduler_.next_deadline();
-  if (!of_sessions || !of_scheduler) return of_sessions ? of_sessions : of_scheduler;
-  return std::min(*of_sessions, *of_scheduler);
+  std::optional<TimePoint> next = sessions_.next_deadline();
+  for (const auto& each : {scheduler_.next_deadline(), jobs_.next_deadline()}) {
+    if (each) next = next ? std::min(*next, *each) : each;
+  }
+  return next;
 }
 
 void CoordinatorCore::take_events(TimePoint now) {
@@ -102,9 +110,17 @@ void CoordinatorCore::on(TimePoint now, const wire::SessionBegun& event) {
   }
   Worker& worker = workers_[event.session];
   worker.name = hello.name;
+  worker.host = hello.host;
+  worker.version = hello.version;
+  worker.pid = hello.pid;
   worker.slots = hello.room->slots;
   options_.log(fmt::format("worker '{}' of {} (pid {}) has joined, with {} slots", hello.name,
                            hello.host, hello.pid, worker.slots));
+  jobs_.worker_joined(to_worker(event.session), hello.instance, hello.name);
+  sessions_.send(now, event.session,
+                 wire::DataKeys{options_.data_keys.public_key, options_.data_keys.secret_key},
+                 output_);
+  sessions_.send(now, event.session, jobs_.live(), output_);
   tell(now, scheduling::WorkerJoined{to_worker(event.session), worker.slots, hello.room->ahead});
 }
 
@@ -119,6 +135,9 @@ void CoordinatorCore::on(TimePoint now, const wire::SessionEnded& event) {
       tell(now, scheduling::JobCancelled{job});
     }
     relay_.remove_client(event.session, code_);
+    std::erase_if(submissions_, [&](const auto& each) { return each.client == event.session; });
+    jobs_.client_left(event.session);
+    carry_out_orders(now);
     return;
   }
   const auto worker = workers_.find(event.session);
@@ -131,6 +150,7 @@ void CoordinatorCore::on(TimePoint now, const wire::SessionEnded& event) {
   std::vector<CallPlace> once;  // those that may have run, and may not again
   std::erase_if(attempts_, [&](auto& each) {
     if (each.second.worker != to_worker(event.session)) return false;
+    if (each.second.of_job) jobs_.attempt_lost(*each.second.of_job, printable(event.text));
     if (CallRecord* record = book_.record(each.second.place)) {
       record->attempt.reset();
       record->has_started = false;
@@ -149,13 +169,14 @@ void CoordinatorCore::on(TimePoint now, const wire::SessionEnded& event) {
   }
   workers_.erase(worker);
   unsent_.erase(event.session);
+  jobs_.worker_left(to_worker(event.session));
   tell(now, scheduling::WorkerLost{to_worker(event.session)});
 }
 
 /// What it was to get and has not got is not its loss.
 void CoordinatorCore::take_back_unsent(TimePoint now, wire::SessionId session, Worker& worker) {
   tell(now, scheduling::WorkerPaused{to_worker(session)});
-  for (const auto& [program, call] : std::exchange(worker.calls, {})) {
+  for (const auto& [program, kind, call] : std::exchange(worker.calls, {})) {
     const auto attempt = attempts_.find(AttemptId{call.number});
     if (attempt == attempts_.end()) continue;
     if (CallRecord* record = book_.record(attempt->second.place)) record->attempt.reset();
@@ -179,8 +200,17 @@ void CoordinatorCore::on_client(TimePoint now, wire::SessionId client, wire::Mes
     on(now, client, *withdrawals);
   } else if (const auto* piece = std::get_if<wire::CodePiece>(&message)) {
     relay_.on(client, *piece, code_);
+    take_submissions(now);
   } else if (const auto* missing = std::get_if<wire::CodeMissing>(&message)) {
     relay_.on(client, *missing, code_);
+    take_submissions(now);
+  } else if (auto* const submission = std::get_if<wire::SubmitJob>(&message)) {
+    on(now, client, std::move(*submission));
+  } else if (const auto* question = std::get_if<wire::AskJob>(&message)) {
+    jobs_.ask(now, client, *question);
+    carry_out_orders(now);
+  } else if (const auto* about = std::get_if<wire::AskWorkers>(&message)) {
+    on(now, client, *about);
   }
 }
 
@@ -193,6 +223,8 @@ void CoordinatorCore::on_worker(TimePoint now, wire::SessionId worker, wire::Mes
     on(now, worker, *state);
   } else if (const auto* wanted = std::get_if<wire::CodeWanted>(&message)) {
     relay_.on(worker, *wanted, code_);
+  } else if (const auto* place = std::get_if<wire::DataPlace>(&message)) {
+    jobs_.worker_at(to_worker(worker), place->address);
   }
 }
 
@@ -258,7 +290,12 @@ void CoordinatorCore::on(TimePoint now, wire::SessionId worker, AttemptId id, wi
   const auto found = attempts_.find(id);
   if (found == attempts_.end() || found->second.worker != to_worker(worker)) return;
   const CallPlace place = found->second.place;
+  const auto of_job = found->second.of_job;
   attempts_.erase(found);
+  if (of_job) {
+    on_end_of_job_attempt(now, *of_job, std::move(end));
+    return;
+  }
   CallRecord* const record = book_.record(place);
   if (record != nullptr) {
     record->attempt.reset();
@@ -323,6 +360,7 @@ void CoordinatorCore::on(TimePoint now, wire::SessionId session, const wire::Wor
 }
 
 void CoordinatorCore::tell(TimePoint now, const scheduling::Event& event) {
+  now_ = now;
   scheduler_.handle(now, event, actions_);
   carry_out_actions();
   while (!retired_streams_.empty() || !ended_jobs_.empty()) {

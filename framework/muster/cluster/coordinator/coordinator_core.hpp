@@ -15,6 +15,7 @@
 #include <muster/base/clock.hpp>
 #include <muster/cluster/coordinator/call_book.hpp>
 #include <muster/cluster/coordinator/code_relay.hpp>
+#include <muster/cluster/coordinator/job_book.hpp>
 #include <muster/scheduling/scheduler.hpp>
 #include <muster/wire/sessions.hpp>
 
@@ -23,20 +24,23 @@ namespace muster::cluster {
 struct CoordinatorOptions {
   wire::SessionsOptions sessions = {};
   scheduling::SchedulerOptions scheduler = {};
+  /// By which workers know each other (wire::DataKeys); empty: there are no keys.
+  transport::CurveKeyPair data_keys = {};
   /// Gets a line for each thing that people who run it want to know of. It must not throw.
   std::function<void(const std::string& line)> log = [](const auto&) {};
 };
 
 /// The coordinator without its socket: sessions, scheduler, and the calls between them. Told of
-/// frames and times, it says what to send. Files aside, which are in the code store, it is a pure
-/// state machine; not thread-safe.
+/// frames and times, it says what to send. Files aside, which are in the code store and the
+/// journal, it is a pure state machine; not thread-safe.
 ///
 /// What is for one worker or client gathers until take_frames(), so that one message carries many
 /// calls, and waits where the other side does not keep up.
 class CoordinatorCore {
  public:
-  /// The store must outlive it.
-  CoordinatorCore(CoordinatorOptions options, CodeStore& store);
+  /// Store and journal must outlive it; the journal is to be committed before frames are sent. The
+  /// jobs that it has are gone on with.
+  CoordinatorCore(TimePoint now, CoordinatorOptions options, CodeStore& store, Journal& journal);
 
   void receive(TimePoint now, wire::PeerId peer, std::string_view user, std::string_view bytes);
   void gone(wire::PeerId peer) { sessions_.gone(peer); }
@@ -48,6 +52,10 @@ class CoordinatorCore {
   using Frames = std::vector<std::pair<wire::PeerId, wire::SharedFrame>>;
   /// What is to be sent.
   Frames take_frames(TimePoint now);
+
+  /// What is to be run elsewhere, and what came of it.
+  std::vector<JobBook::Commit> take_commits() { return jobs_.take_commits(); }
+  void committed(TimePoint now, JobId job, const std::optional<Error>& error);
 
   /// Tells everybody that it ends.
   void end(const std::string& reason);
@@ -65,14 +73,23 @@ class CoordinatorCore {
   std::size_t clients() const noexcept { return book_.clients().size(); }
   std::size_t open_calls() const noexcept { return book_.open_calls(); }
   std::size_t streams() const noexcept { return book_.stream_count(); }
+  std::size_t open_jobs() const noexcept { return jobs_.size(); }
 
  private:
+  struct Outgoing {
+    wire::Digest program{};
+    wire::CodeKind kind = wire::CodeKind::program;
+    wire::Call call;
+  };
   struct Worker {
     std::string name;
+    std::string host;
+    std::string version;
+    std::uint32_t pid = 0;
     std::uint32_t slots = 0;
     bool paused = false;
     bool draining = false;
-    std::vector<std::pair<wire::Digest, wire::Call>> calls;
+    std::vector<Outgoing> calls;
     std::vector<wire::Withdrawals::Withdrawal> withdrawals;
   };
   struct Client {
@@ -83,6 +100,11 @@ class CoordinatorCore {
   struct Attempt {
     CallPlace place;
     WorkerId worker;
+    std::optional<scheduling::StartAttempt> of_job = std::nullopt;
+  };
+  struct Submission {
+    wire::SessionId client;
+    wire::SubmitJob job;
   };
 
   void take_events(TimePoint now);
@@ -100,6 +122,16 @@ class CoordinatorCore {
   void on(TimePoint now, wire::SessionId worker, AttemptId id, wire::CallEnd&& end);
   void withdraw(TimePoint now, const CallPlace& place, wire::Withdrawals::How how);
 
+  // coordinator_jobs.cpp
+  void on(TimePoint now, wire::SessionId client, wire::SubmitJob&& submission);
+  void take_submissions(TimePoint now);
+  void on(TimePoint now, wire::SessionId client, const wire::AskWorkers& question);
+  void on_end_of_job_attempt(TimePoint now, const scheduling::StartAttempt& attempt,
+                             wire::CallEnd&& end);
+  void start_job_attempt(const scheduling::StartAttempt& action);
+  void carry_out_orders(TimePoint now);
+  void send_job_news(TimePoint now);
+
   void tell(TimePoint now, const scheduling::Event& event);
   void carry_out(const std::vector<scheduling::Action>& actions);
   void carry_out_actions();
@@ -109,7 +141,9 @@ class CoordinatorCore {
   void on(const scheduling::ChunkFinished& action);
   void on(const scheduling::ChunkFailed& action);
   void on(const scheduling::JobFinished& action);
-  void on(const scheduling::JobRejected& action) const;
+  void on(const scheduling::JobRejected& action);
+  void on(const scheduling::ChunkReopened& action);
+  void on(const scheduling::StageFinished& action);
   void on(const scheduling::WorkerSuspended& action);
   template <class Other>
   void on(const Other& action) {
@@ -128,6 +162,8 @@ class CoordinatorCore {
   scheduling::Scheduler scheduler_;
   CallBook book_;
   CodeRelay relay_;
+  JobBook jobs_;
+  std::vector<Submission> submissions_;  ///< whose plugins are on their way
   std::map<wire::SessionId, Worker> workers_;
   std::map<wire::SessionId, Client> clients_;
   std::unordered_map<AttemptId, Attempt> attempts_;
@@ -136,6 +172,7 @@ class CoordinatorCore {
   std::vector<JobId> ended_jobs_;       ///< for the scheduler to forget
   std::vector<JobId> retired_streams_;  ///< to be sealed
   CodeRelay::Sends code_;
+  TimePoint now_{};  ///< of what the scheduler is just told
   bool size_changed_ = false;
   wire::SessionsOutput output_;
   std::vector<scheduling::Action> actions_;

@@ -6,6 +6,7 @@
 
 #include <muster/base/error.hpp>
 #include <muster/base/temp_dir.hpp>
+#include <muster/cluster/worker/job_functions.hpp>
 #include <muster/cluster/worker/program.hpp>
 #include <muster/executors/deadlines.hpp>
 
@@ -24,9 +25,10 @@ TaskOptions to_task_options(const wire::CallOptions& options) {
 
 }  // namespace
 
-Program::Program(const wire::Digest& digest, const ProgramOptions& options, CodeStore& store,
-                 EndSink& sink)
+Program::Program(const wire::Digest& digest, wire::CodeKind kind, const ProgramOptions& options,
+                 CodeStore& store, EndSink& sink)
     : digest_(digest),
+      kind_(kind),
       options_(options),
       store_(store),
       sink_(sink),
@@ -49,6 +51,7 @@ void Program::look_for_files() {
       missing_.push_back(digest_);
       return;
     }
+    if (kind_ == wire::CodeKind::plugin) return;
     manifest_ = decode_manifest(read_file(store_.path_of(digest_)));
   }
   if (!store_.has(manifest_->executable.digest)) missing_.push_back(manifest_->executable.digest);
@@ -62,7 +65,11 @@ void Program::advance(TimePoint now) {
   try {
     if (host_ == nullptr) {
       look_for_files();
-      if (missing_.empty()) start(now);
+      if (missing_.empty() && kind_ == wire::CodeKind::plugin) {
+        make_pool();
+      } else if (missing_.empty()) {
+        start(now);
+      }
     }
     if (host_ != nullptr) await_greeting(now);
   } catch (const Error& error) {
@@ -109,9 +116,15 @@ void Program::make_pool() {
   options.limits = options_.limits;
   options.message_bytes_max = result_bytes_max;
   options.on_output = options_.on_output;
-  pool_ = std::make_shared<detail::PoolCore>(std::move(options), host_);
+  if (kind_ == wire::CodeKind::plugin) {
+    options.prefetch = 0;  // chunks are long
+    pool_ = std::make_shared<detail::PoolCore>(std::move(options), detail::own_zygote());
+    entry_->function = &run_job_call;
+  } else {
+    pool_ = std::make_shared<detail::PoolCore>(std::move(options), host_);
+    entry_->function = host_->entry();
+  }
   pool_->start();
-  entry_->function = host_->entry();
   while (!waiting_.empty()) {
     detail::TaskPtr task = std::move(waiting_.front());
     waiting_.pop_front();
@@ -119,8 +132,20 @@ void Program::make_pool() {
   }
 }
 
+Bytes Program::for_process(Bytes&& call) const {
+  if (kind_ == wire::CodeKind::program) return std::move(call);
+  JobPlace place = options_.job_place;
+  place.plugin = store_.path_of(digest_);
+  Bytes out;
+  ByteWriter writer(out);
+  writer.string(encode(place));
+  writer.string(call);
+  return out;
+}
+
 detail::TaskPtr Program::submit(wire::Call&& call, std::uint64_t generation) {
-  auto* const made = new ProgramTask(entry_, call.number, std::move(call.bytes), sink_, generation);
+  auto* const made =
+      new ProgramTask(entry_, call.number, for_process(std::move(call.bytes)), sink_, generation);
   detail::TaskPtr task(made);
   detail::TaskPtr shared = detail::TaskPtr::share(*task);
   if (call.options) detail::set_options(*task, to_task_options(*call.options));

@@ -13,6 +13,7 @@
 #include <muster/base/temp_dir.hpp>
 #include <muster/cluster/code/code_store.hpp>
 #include <muster/cluster/code/program_manifest.hpp>
+#include <muster/cluster/job_call.hpp>
 #include <muster/cluster/worker/program_task.hpp>
 #include <muster/executors/processes/pool_core.hpp>
 #include <muster/executors/processes/task_host.hpp>
@@ -28,15 +29,17 @@ struct ProgramOptions {
   Duration start_within = std::chrono::seconds(30);
   /// Gets what task processes write, line by line, in a thread of its own.
   std::function<void(std::string_view line)> on_output = {};
+  JobPlace job_place = {};  ///< for attempts of jobs; the plugin is filled in
 };
 
 /// A client's program on this worker: waits for its files, is started, and runs calls in task
-/// processes. For one thread, which has to live as long.
+/// processes. Or a plugin, whose calls are run by task processes of this very program, so that
+/// there is nothing to be started. For one thread, which has to live as long.
 class Program {
  public:
   /// All but `digest` and `options` must outlive it.
-  Program(const wire::Digest& digest, const ProgramOptions& options, CodeStore& store,
-          EndSink& sink);
+  Program(const wire::Digest& digest, wire::CodeKind kind, const ProgramOptions& options,
+          CodeStore& store, EndSink& sink);
   ~Program();  ///< kills what runs
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
@@ -71,10 +74,12 @@ class Program {
   void start(TimePoint now);
   void await_greeting(TimePoint now);
   void make_pool();
+  Bytes for_process(Bytes&& call) const;
   void run(detail::TaskPtr task);
   void fail(const std::string& reason);
 
   wire::Digest digest_;
+  wire::CodeKind kind_;
   ProgramOptions options_;
   CodeStore& store_;
   EndSink& sink_;

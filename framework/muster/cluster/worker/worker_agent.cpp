@@ -43,8 +43,10 @@ WorkerAgent::WorkerAgent(WorkerOptions options, transport::Dialer& dialer,
     : options_(std::move(options)),
       store_(std::move(code_directory)),
       link_(hello_of(options_), options_.link, std::random_device()()),
-      runner_(dialer, link_, *this) {
+      runner_(dialer, link_, *this),
+      jobs_(options_.scratch) {
   options_.programs.slots = options_.slots;
+  options_.programs.job_place.jobs = jobs_.path();
 }
 
 WorkerAgent::~WorkerAgent() = default;
@@ -121,21 +123,49 @@ void WorkerAgent::on_message(TimePoint now, wire::Message&& message) {
     }
   } else if (const auto* order = std::get_if<wire::Drain>(&message)) {
     drain(order->reason);
+  } else if (const auto* keys = std::get_if<wire::DataKeys>(&message)) {
+    open_data_place(*keys);
+  } else if (const auto* live = std::get_if<wire::LiveJobs>(&message)) {
+    keep_only(*live);
   }
 }
 
-Program& WorkerAgent::program(TimePoint now, const wire::Digest& digest) {
+void WorkerAgent::open_data_place(const wire::DataKeys& keys) {
+  const transport::CurveKeyPair pair{keys.public_key, keys.secret_key};
+  transport::CurveKeyPair& known = options_.programs.job_place.data_keys;
+  if (run_server_ == nullptr || known.public_key != pair.public_key) {
+    known = pair;
+    run_server_ = nullptr;  // before there is another one
+    run_server_ = std::make_unique<RunServer>(jobs_.path(), options_.data_host, pair);
+    options_.programs.job_place.address = run_server_->address();
+  }
+  tell_data_place_ = true;
+}
+
+void WorkerAgent::keep_only(const wire::LiveJobs& live) const {
+  for (const auto& each : std::filesystem::directory_iterator(jobs_.path())) {
+    const std::string name = each.path().filename().string();
+    const bool is_live = std::any_of(live.jobs.begin(), live.jobs.end(), [&](std::uint64_t job) {
+      return name == std::to_string(job);
+    });
+    std::error_code in_use;  // whoever still writes there is being stopped; all goes at the end
+    const bool is_of_a_job = each.is_directory(in_use);
+    if (!is_live && is_of_a_job) std::filesystem::remove_all(each.path(), in_use);
+  }
+}
+
+Program& WorkerAgent::program(TimePoint now, const wire::Digest& digest, wire::CodeKind kind) {
   std::unique_ptr<Program>& place = programs_[digest];
   if (place != nullptr && !place->is_over(now)) return *place;
   place.reset();  // before there is another one
-  place = std::make_unique<Program>(digest, options_.programs, store_, *this);
+  place = std::make_unique<Program>(digest, kind, options_.programs, store_, *this);
   place->advance(now);
   for (const wire::Digest& each : place->missing_files()) wanted_.try_emplace(each, false);
   return *place;
 }
 
 void WorkerAgent::take_calls(TimePoint now, wire::Calls&& calls) {
-  Program& of = program(now, calls.program);
+  Program& of = program(now, calls.program, calls.kind);
   for (wire::Call& each : calls.calls) {
     const std::uint64_t number = each.number;
     if (draining_) {
@@ -239,6 +269,10 @@ void WorkerAgent::on_round(TimePoint now) {
   if (state_ && runner_.can_send()) {
     runner_.send(*state_);
     state_.reset();
+  }
+  if (tell_data_place_ && runner_.can_send()) {
+    runner_.send(wire::DataPlace{run_server_->address()});
+    tell_data_place_ = false;
   }
   send_wanted();
   send_ends();

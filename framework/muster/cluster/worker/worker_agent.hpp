@@ -13,7 +13,9 @@
 #include <unordered_map>
 #include <vector>
 
+#include <muster/base/temp_dir.hpp>
 #include <muster/cluster/code/code_store.hpp>
+#include <muster/cluster/shuffle/run_server.hpp>
 #include <muster/cluster/worker/program.hpp>
 #include <muster/transport/link_runner.hpp>
 #include <muster/wire/link.hpp>
@@ -26,6 +28,10 @@ struct WorkerOptions {
   unsigned ahead = 0;       ///< calls held besides; 0: 128 for each slot
   ProgramOptions programs;  ///< `slots` is set by the agent
   wire::LinkOptions link = {};
+  /// Where directories for the files of jobs are made; on a disk of this machine.
+  std::filesystem::path scratch = default_temp_parent();
+  /// The address of this machine at which other workers fetch these files.
+  std::string data_host = "127.0.0.1";
   /// Gets a line for each thing that people who run it want to know of. It must not throw.
   std::function<void(const std::string& line)> log = [](const auto&) {};
 };
@@ -72,7 +78,9 @@ class WorkerAgent final : public EndSink, private transport::LinkOwner {
   bool withdraw_unstarted(const wire::Withdrawals::Withdrawal& withdrawal);
   void take_piece(TimePoint now, const wire::CodePiece& piece);
   void drain(const std::string& reason);
-  Program& program(TimePoint now, const wire::Digest& digest);
+  void open_data_place(const wire::DataKeys& keys);
+  void keep_only(const wire::LiveJobs& live) const;
+  Program& program(TimePoint now, const wire::Digest& digest, wire::CodeKind kind);
   void advance_programs(TimePoint now);
   void note_open(TimePoint now, const wire::Digest& program, bool has_begun);
   void end_idle_programs(TimePoint now);
@@ -89,6 +97,10 @@ class WorkerAgent final : public EndSink, private transport::LinkOwner {
   CodeStore store_;
   wire::Link link_;
   transport::LinkRunner runner_;
+
+  TempDir jobs_;
+  std::unique_ptr<RunServer> run_server_;
+  bool tell_data_place_ = false;
 
   std::mutex ends_mutex_;
   std::vector<std::pair<std::uint64_t, wire::CallEnd>> new_ends_;  // with their generation

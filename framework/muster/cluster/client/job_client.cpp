@@ -1,0 +1,294 @@
+#include <algorithm>
+#include <csignal>
+#include <random>
+#include <utility>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <pthread.h>
+#include <sys/stat.h>
+
+#include <muster/base/error.hpp>
+#include <muster/base/file.hpp>
+#include <muster/cluster/client/job_client.hpp>
+#include <muster/cluster/client/owning_dialer.hpp>
+#include <muster/cluster/code/code_store.hpp>
+#include <muster/cluster/local_host.hpp>
+#include <muster/cluster/security/key_files.hpp>
+
+namespace muster::cluster {
+namespace {
+
+constexpr Duration ask_to_stop_every = std::chrono::milliseconds(100);
+
+wire::Hello hello_of(const JobClientOptions& options) {
+  wire::Hello hello = hello_of_this_process();
+  hello.role = wire::Role::client;
+  hello.name = options.name;
+  return hello;
+}
+
+std::unique_ptr<transport::Dialer> dial(const std::string& address,
+                                        const JobClientOptions& options) {
+  std::optional<transport::DialerKeys> keys;
+  if (!options.keys.empty()) keys = read_dialer_keys(options.keys, "client");
+  return std::make_unique<OwningDialer>(address, std::move(keys));
+}
+
+}  // namespace
+
+JobClient::JobClient(const std::string& address, const JobClientOptions& options)
+    : options_(options),
+      dialer_(dial(address, options)),
+      link_(hello_of(options), {}, std::random_device()()),
+      runner_(*dialer_, link_, *this) {
+  start();
+}
+
+void JobClient::start() {
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  thread_ = std::thread([this] { run(); });
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  Lock lock(mutex_);
+  changed_.wait_for(lock, options_.connect_within,
+                    [this] { return slots_ || refused_ || broken_; });
+  if (slots_) return;
+  const auto refused = refused_;
+  const std::string trouble = trouble_;
+  ending_ = true;
+  lock.unlock();
+  runner_.wake();
+  thread_.join();
+  if (refused) {
+    throw Error(ErrorCode::usage, "the coordinator does not take this client: " + refused->message,
+                refused->hint);
+  }
+  throw Error(ErrorCode::io, trouble.empty() ? "the coordinator does not answer" : trouble,
+              "is muster-coordinator running there, and may it be reached?");
+}
+
+JobClient::~JobClient() {
+  if (!thread_.joinable()) return;
+  {
+    const Lock lock(mutex_);
+    ending_ = true;
+  }
+  runner_.wake();
+  thread_.join();
+}
+
+void JobClient::run() {
+  std::string reason = "the link to the coordinator has ended";
+  try {
+    runner_.run();
+  } catch (const std::exception& error) {
+    reason = error.what();
+  }
+  const Lock lock(mutex_);
+  if (!broken_) broken_ = reason;
+  changed_.notify_all();
+}
+
+void JobClient::on_session(TimePoint /*now*/) {
+  const Lock lock(mutex_);
+  for (auto& [number, each] : open_) each.is_sent = false;
+  changed_.notify_all();
+}
+
+void JobClient::on_refused(const wire::Refusal& refusal, bool for_good) {
+  const Lock lock(mutex_);
+  trouble_ = refusal.message;
+  if (!for_good) return;
+  refused_ = refusal;
+  broken_ = "the coordinator does not take this client: " + refusal.message;
+  changed_.notify_all();
+}
+
+void JobClient::on_trouble(const std::string& trouble) {
+  const Lock lock(mutex_);
+  trouble_ = trouble;
+}
+
+void JobClient::take(std::uint64_t number, Answer answer) {
+  const Lock lock(mutex_);
+  const auto found = open_.find(number);
+  if (found == open_.end()) return;
+  found->second.answer = std::move(answer);
+  changed_.notify_all();
+}
+
+void JobClient::on_message(TimePoint /*now*/, wire::Message&& message) {
+  std::visit(
+      [this](auto& each) {
+        using M = std::decay_t<decltype(each)>;
+        if constexpr (std::is_constructible_v<Answer, M>) {
+          take(each.number, std::move(each));
+        } else if constexpr (std::is_same_v<M, wire::CodeWanted>) {
+          give_code(each);
+        } else if constexpr (std::is_same_v<M, wire::ClusterSize>) {
+          const Lock lock(mutex_);
+          slots_ = each.slots;
+          changed_.notify_all();
+        }
+      },
+      message);
+}
+
+void JobClient::give_code(const wire::CodeWanted& wanted) {
+  std::filesystem::path path;
+  {
+    const Lock lock(mutex_);
+    const auto found = files_.find(wanted.digest);
+    if (found != files_.end()) path = found->second;
+  }
+  try {
+    if (path.empty()) throw Error(ErrorCode::usage, "it is not of this client");
+    const UniqueFd file = open_file(path, O_RDONLY);
+    struct stat info {};
+    if (::fstat(file.get(), &info) != 0) throw system_error(errno, path.string());
+    const auto size = static_cast<std::uint64_t>(info.st_size);
+    wire::CodePiece piece{wanted.digest, size, std::min(wanted.offset, size), {}};
+    piece.bytes.resize(std::min<std::uint64_t>(wire::code_piece_bytes, size - piece.offset));
+    piece.bytes.resize(
+        read_at(file.get(), piece.bytes.data(), piece.bytes.size(), piece.offset, path));
+    runner_.send(piece);
+  } catch (const Error& error) {
+    runner_.send(wire::CodeMissing{wanted.digest, error.what()});
+  }
+}
+
+void JobClient::on_round(TimePoint now) {
+  const Lock lock(mutex_);
+  if (ending_) {
+    runner_.end("it is done");
+    return;
+  }
+  if (runner_.can_send()) {
+    lost_since_.reset();
+    for (auto& [number, each] : open_) {
+      if (std::exchange(each.is_sent, true)) continue;
+      std::visit([this](const auto& question) { runner_.send(question); }, each.question);
+    }
+  } else if (!link_.is_open() && !lost_since_) {
+    lost_since_ = now;
+  }
+  if (!lost_since_ || now < *lost_since_ + options_.give_up_after) return;
+  broken_ = "the coordinator could not be reached any more: " + trouble_;
+  changed_.notify_all();
+  runner_.end("it was given up");
+}
+
+std::optional<TimePoint> JobClient::next_deadline() {
+  return lost_since_ ? std::optional(*lost_since_ + options_.give_up_after) : std::nullopt;
+}
+
+std::uint64_t JobClient::ask(Question question, bool stays) {
+  std::uint64_t number = 0;
+  {
+    const Lock lock(mutex_);
+    number = ++last_number_;
+    std::visit([&](auto& each) { each.number = number; }, question);
+    open_[number] = {std::move(question), std::nullopt, false, stays};
+  }
+  runner_.wake();
+  return number;
+}
+
+void JobClient::require_alive(const Lock& /*lock*/) const {
+  if (broken_) throw Error(ErrorCode::io, *broken_);
+}
+
+JobClient::Answer JobClient::await(std::uint64_t number) {
+  Lock lock(mutex_);
+  Open& open = open_.at(number);
+  // Bounded: the link's thread gives the coordinator up in the end.
+  changed_.wait(lock, [&] { return open.answer || broken_; });
+  if (!open.answer) require_alive(lock);
+  Answer answer = std::move(*open.answer);
+  open.answer.reset();
+  if (!open.stays) open_.erase(number);
+  const auto* const plain = std::get_if<wire::JobAnswer>(&answer);
+  if (plain != nullptr && plain->is_refused) {
+    open_.erase(number);
+    throw Error(ErrorCode::usage, plain->message, plain->hint);
+  }
+  return answer;
+}
+
+JobClient::Answer JobClient::ask_and_wait(Question question) {
+  return await(ask(std::move(question)));
+}
+
+std::uint64_t JobClient::submit(wire::SubmitJob job, const std::filesystem::path& plugin) {
+  std::random_device random;
+  job.ticket = std::uint64_t{random()} << 32U | random();
+  job.plugin = sha256_of_file(plugin);
+  {
+    const Lock lock(mutex_);
+    files_[job.plugin] = plugin;
+  }
+  return std::get<wire::JobAnswer>(ask_and_wait(std::move(job))).job;
+}
+
+wire::JobState JobClient::watch(std::uint64_t job,
+                                const std::function<void(const wire::JobState&)>& on_news,
+                                const std::function<bool()>& stop_waiting) {
+  const std::uint64_t number = ask(wire::AskJob{0, wire::AskJob::What::watch, job, 0}, true);
+  wire::JobState last;
+  for (;;) {
+    {
+      Lock lock(mutex_);
+      const Open& open = open_.at(number);
+      while (!open.answer && !broken_ && !stop_waiting())
+        changed_.wait_for(lock, ask_to_stop_every);
+      if (!open.answer && !broken_) {
+        open_.erase(number);
+        return last;
+      }
+    }
+    const Answer answer = await(number);
+    const auto* const states = std::get_if<wire::JobStates>(&answer);
+    if (states == nullptr || states->jobs.empty()) continue;
+    last = states->jobs.front();
+    on_news(last);
+    if (!last.has_ended()) continue;
+    const Lock lock(mutex_);
+    open_.erase(number);
+    return last;
+  }
+}
+
+wire::JobState JobClient::state(std::uint64_t job) {
+  const Answer answer = ask_and_wait(wire::AskJob{0, wire::AskJob::What::state, job, 0});
+  return std::get<wire::JobStates>(answer).jobs.at(0);
+}
+
+std::vector<wire::JobState> JobClient::list() {
+  return std::get<wire::JobStates>(ask_and_wait(wire::AskJob{})).jobs;
+}
+
+void JobClient::cancel(std::uint64_t job) {
+  ask_and_wait(wire::AskJob{0, wire::AskJob::What::cancel, job, 0});
+}
+
+wire::JobLog JobClient::log(std::uint64_t job, std::uint64_t from) {
+  return std::get<wire::JobLog>(ask_and_wait(wire::AskJob{0, wire::AskJob::What::log, job, from}));
+}
+
+wire::WorkerRows JobClient::workers() {
+  return std::get<wire::WorkerRows>(ask_and_wait(wire::AskWorkers{}));
+}
+
+wire::WorkerRows JobClient::drain(const std::string& worker) {
+  return std::get<wire::WorkerRows>(ask_and_wait(wire::AskWorkers{0, worker}));
+}
+
+unsigned JobClient::slots() const {
+  const Lock lock(mutex_);
+  return slots_.value_or(0);
+}
+
+}  // namespace muster::cluster

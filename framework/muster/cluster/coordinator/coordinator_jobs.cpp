@@ -1,0 +1,109 @@
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+#include <fmt/format.h>
+
+#include <muster/cluster/coordinator/coordinator_core.hpp>
+
+// Jobs: between their book, clients, workers and the scheduler.
+
+namespace muster::cluster {
+
+void CoordinatorCore::on(TimePoint now, wire::SessionId client, wire::SubmitJob&& submission) {
+  relay_.fetch(client, submission.plugin, code_);
+  submissions_.push_back({client, std::move(submission)});
+  take_submissions(now);
+}
+
+/// Those whose plugins are here now, so that the client is not needed any more.
+void CoordinatorCore::take_submissions(TimePoint now) {
+  CodeRelay::Sends asked;
+  for (Submission& each : std::exchange(submissions_, {})) {
+    if (relay_.is_awaited(each.job.plugin)) {
+      submissions_.push_back(std::move(each));
+      continue;
+    }
+    wire::JobAnswer answer;
+    if (relay_.fetch(each.client, each.job.plugin, asked)) {
+      answer = jobs_.submit(now, each.client, clients_.at(each.client).name, std::move(each.job));
+    } else {
+      answer = {each.job.number, true, 0, "the job's plugin could not be fetched from its client",
+                ""};
+    }
+    sessions_.send(now, each.client, answer, output_);
+  }
+  carry_out_orders(now);
+}
+
+void CoordinatorCore::on(TimePoint now, wire::SessionId client, const wire::AskWorkers& question) {
+  bool is_found = question.drain.empty();
+  for (auto& [id, worker] : workers_) {
+    if (is_found || worker.name != question.drain) continue;
+    is_found = true;
+    sessions_.send(now, id,
+                   wire::Drain{fmt::format("'{}' has asked for it", clients_.at(client).name)},
+                   output_);
+  }
+  if (!is_found) {
+    const wire::JobAnswer answer{question.number, true, 0,
+                                 fmt::format("there is no worker '{}'", question.drain),
+                                 "'muster workers' lists those that there are"};
+    sessions_.send(now, client, answer, output_);
+    return;
+  }
+  std::map<WorkerId, std::uint32_t> held;
+  for (const auto& [id, attempt] : attempts_) ++held[attempt.worker];
+  wire::WorkerRows rows;
+  rows.number = question.number;
+  rows.open_calls = book_.open_calls();
+  rows.open_jobs = jobs_.size();
+  for (const auto& [id, worker] : workers_) {
+    rows.workers.push_back({worker.name, worker.host, worker.version,
+                            worker.draining || worker.name == question.drain ? "draining"
+                            : worker.paused                                  ? "paused"
+                                                                             : "open",
+                            worker.pid, worker.slots, held[WorkerId{id.value}]});
+  }
+  sessions_.send(now, client, rows, output_);
+}
+
+void CoordinatorCore::start_job_attempt(const scheduling::StartAttempt& action) {
+  attempts_.emplace(action.attempt, Attempt{{action.job, action.chunk}, action.worker, action});
+  auto [plugin, call] = jobs_.start(now_, action);
+  const wire::SessionId session{action.worker.value};
+  workers_.at(session).calls.push_back({plugin, wire::CodeKind::plugin, std::move(call)});
+  unsent_.insert(session);
+}
+
+void CoordinatorCore::on_end_of_job_attempt(TimePoint now, const scheduling::StartAttempt& attempt,
+                                            wire::CallEnd&& end) {
+  if (!jobs_.has(attempt.job)) {  // it has ended meanwhile; the slot is free now
+    tell(now, scheduling::AttemptFailed{attempt.attempt, scheduling::FailureCause::killed});
+    return;
+  }
+  for (const scheduling::Event& each : jobs_.ended(attempt, std::move(end))) tell(now, each);
+}
+
+void CoordinatorCore::committed(TimePoint now, JobId job, const std::optional<Error>& error) {
+  jobs_.committed(job, error);
+  carry_out_orders(now);
+}
+
+void CoordinatorCore::carry_out_orders(TimePoint now) {
+  for (auto orders = jobs_.take_orders(); !orders.empty(); orders = jobs_.take_orders()) {
+    for (const scheduling::Event& each : orders) tell(now, each);
+  }
+}
+
+void CoordinatorCore::send_job_news(TimePoint now) {
+  for (const auto& [client, message] : jobs_.take_news(now)) {
+    std::visit([&, to = client](const auto& each) { sessions_.send(now, to, each, output_); },
+               message);
+  }
+  if (!jobs_.take_live_changed()) return;
+  const wire::LiveJobs live = jobs_.live();
+  for (const auto& [id, worker] : workers_) sessions_.send(now, id, live, output_);
+}
+
+}  // namespace muster::cluster

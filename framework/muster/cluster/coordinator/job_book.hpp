@@ -1,0 +1,159 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <muster/base/clock.hpp>
+#include <muster/base/error.hpp>
+#include <muster/base/ids.hpp>
+#include <muster/cluster/coordinator/journal.hpp>
+#include <muster/jobs/job_run.hpp>
+#include <muster/jobs/plan.hpp>
+#include <muster/mapreduce/output_directory.hpp>
+#include <muster/scheduling/scheduler.hpp>
+#include <muster/wire/calls.hpp>
+#include <muster/wire/jobs.hpp>
+#include <muster/wire/sessions.hpp>
+
+namespace muster::cluster {
+
+/// The jobs that a coordinator runs: what their attempts are called with, what came of them, where
+/// their map outputs are, and who wants to know. What has to survive the coordinator goes to the
+/// journal, which its owner commits before it sends anything.
+///
+/// What it decides about chunks it leaves to the scheduler: it says what to tell that. Not
+/// thread-safe. Throws what the journal throws.
+class JobBook {
+ public:
+  /// `grace`: how long jobs of an earlier life wait for workers that had something of them. The
+  /// journal must outlive it.
+  JobBook(Journal& journal, Duration grace, std::function<void(const std::string&)> log);
+
+  ~JobBook();  ///< jobs stay in the journal, and unfinished outputs where they are
+  JobBook(const JobBook&) = delete;
+  JobBook& operator=(const JobBook&) = delete;
+
+  /// Takes up what the journal has. To be called once, first.
+  void recover(TimePoint now);
+
+  void worker_joined(WorkerId worker, std::uint64_t instance, const std::string& name);
+  void worker_at(WorkerId worker, const std::string& address);  ///< where it gives run files
+  void worker_left(WorkerId worker);
+  void client_left(wire::SessionId client);
+
+  bool has(JobId job) const { return jobs_.contains(job); }
+  wire::JobAnswer submit(TimePoint now, wire::SessionId client, const std::string& owner,
+                         wire::SubmitJob&& submission);
+  void ask(TimePoint now, wire::SessionId client, const wire::AskJob& question);
+
+  /// An attempt as it is sent, and the plugin that it is of.
+  std::pair<wire::Digest, wire::Call> start(TimePoint now, const scheduling::StartAttempt& action);
+  /// What its end means.
+  std::vector<scheduling::Event> ended(const scheduling::StartAttempt& attempt,
+                                       wire::CallEnd&& end);
+  /// Its worker is gone.
+  void attempt_lost(const scheduling::StartAttempt& attempt, const std::string& why);
+  void on(const scheduling::ChunkFinished& action);
+  void on(const scheduling::ChunkReopened& action);
+  void on(TimePoint now, const scheduling::StageFinished& action);
+  void on(TimePoint now, const scheduling::JobFinished& action);
+  void on(TimePoint now, const scheduling::JobRejected& action);
+
+  /// What the scheduler is to be told because of all that.
+  std::vector<scheduling::Event> take_orders() { return std::exchange(orders_, {}); }
+
+  /// What makes an output visible; it may take long, and is run by another thread while the job is
+  /// left alone. Throws Error.
+  struct Commit {
+    JobId job;
+    std::function<void()> run;
+  };
+  std::vector<Commit> take_commits() { return std::exchange(commits_, {}); }
+  void committed(JobId job, const std::optional<Error>& error);
+
+  using Message = std::variant<wire::JobStates, wire::JobLog, wire::JobAnswer>;
+  /// Answers, and news for those who watch jobs.
+  std::vector<std::pair<wire::SessionId, Message>> take_news(TimePoint now);
+  /// True once after the list of jobs that have not ended has changed.
+  bool take_live_changed() { return std::exchange(live_changed_, false); }
+  wire::LiveJobs live() const;
+  std::size_t size() const noexcept { return jobs_.size(); }
+
+  void expire(TimePoint now);
+  std::optional<TimePoint> next_deadline() const;
+
+ private:
+  struct Worker {
+    std::uint64_t instance = 0;
+    std::string name;
+    std::string address;
+  };
+  struct Job {
+    Journal::Job record;
+    jobs::Plan plan;
+    jobs::Workspace workspace;
+    jobs::JobData data;
+    std::unique_ptr<jobs::JobRun> run;
+    std::unique_ptr<mapreduce::OutputDirectory> output;
+    std::optional<std::uint32_t> map_stage = {};  ///< if a stage behind it takes what it leaves
+    std::vector<std::uint64_t> runs_at = {};      ///< by map chunk: the worker's instance
+    std::optional<wire::SessionId> client = {};   ///< with which it ends; if it has no output
+    std::map<wire::SessionId, std::uint64_t> watchers = {};  ///< with the numbers they gave
+    std::optional<Error> broken = {};                        ///< why it is ended from here
+    std::map<std::uint64_t, unsigned> unreachable = {};      ///< by instance: fetches that failed
+    std::vector<Journal::Chunk> restored = {};
+    std::set<std::uint64_t> awaited = {};        ///< instances of workers
+    std::optional<TimePoint> wait_until = {};    ///< it is not with the scheduler before
+    std::optional<TimePoint> client_until = {};  ///< its client has to be back by then
+    bool has_news = false;
+  };
+  struct Granted {
+    std::uint64_t instance = 0;
+    std::string result;
+  };
+
+  Job& job(JobId id) { return *jobs_.at(id); }
+  std::unique_ptr<Job> make_job(Journal::Job record);
+  void restore(TimePoint now, Journal::Job&& record);
+  void restore_chunks(Job& job);
+  void begin(TimePoint now, Job& job);
+  std::vector<scheduling::RestoredChunk> still_there(Job& job);
+  scheduling::JobSpec spec_of(const Job& job) const;
+  std::string attempt_name(AttemptId attempt) const;
+  jobs::AttemptFailure failure_of(const Job& job, const scheduling::StartAttempt& attempt,
+                                  wire::CallEnd& end) const;
+  std::vector<scheduling::Event> fail(Job& job, const scheduling::StartAttempt& attempt,
+                                      jobs::AttemptFailure failure);
+  std::vector<scheduling::Event> lose_input(Job& job, const scheduling::StartAttempt& attempt,
+                                            jobs::AttemptFailure failure,
+                                            const std::vector<std::uint32_t>& runs, bool is_gone);
+  void end(Job& job, wire::JobState::Phase phase, const std::optional<Error>& error);
+  void say(Job& job, const std::string& line);
+  void update_state(TimePoint now, Job& job);
+  void push_state(wire::SessionId client, std::uint64_t number, const wire::JobState& state);
+  std::string worker_name(WorkerId worker) const;
+
+  Journal& journal_;
+  const Duration grace_;
+  std::function<void(const std::string&)> log_;
+  std::map<JobId, std::unique_ptr<Job>> jobs_;  ///< those that have not ended
+  std::map<WorkerId, Worker> workers_;
+  std::map<std::uint64_t, WorkerId> by_instance_;
+  std::optional<Granted> granted_;  ///< of the attempt that was just reported
+  std::vector<scheduling::Event> orders_;
+  std::vector<Commit> commits_;
+  std::vector<std::pair<wire::SessionId, Message>> answers_;
+  bool live_changed_ = false;
+  TimePoint news_at_{};
+};
+
+}  // namespace muster::cluster

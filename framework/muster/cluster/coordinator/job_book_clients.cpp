@@ -1,0 +1,213 @@
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include <muster/cluster/coordinator/job_book.hpp>
+
+// Who asks about jobs, and jobs of an earlier life.
+
+namespace muster::cluster {
+namespace {
+
+// How often those who watch a job hear how far it is.
+constexpr Duration news_every = std::chrono::milliseconds(100);
+constexpr std::size_t states_max = 1000;
+constexpr std::size_t lines_max = 1000;
+
+}  // namespace
+
+void JobBook::worker_joined(WorkerId worker, std::uint64_t instance, const std::string& name) {
+  workers_[worker] = {instance, name, {}};
+  by_instance_[instance] = worker;
+}
+
+void JobBook::worker_at(WorkerId worker, const std::string& address) {
+  const auto found = workers_.find(worker);
+  if (found == workers_.end()) return;
+  found->second.address = address;
+  for (auto& [id, job] : jobs_) job->awaited.erase(found->second.instance);
+}
+
+void JobBook::worker_left(WorkerId worker) {
+  const auto found = workers_.find(worker);
+  if (found == workers_.end()) return;
+  const auto current = by_instance_.find(found->second.instance);
+  if (current != by_instance_.end() && current->second == worker) by_instance_.erase(current);
+  workers_.erase(found);
+}
+
+void JobBook::client_left(wire::SessionId client) {
+  for (auto& [id, job] : jobs_) {
+    job->watchers.erase(client);
+    if (job->client != client) continue;
+    say(*job, "its client has gone");
+    orders_.push_back(scheduling::JobCancelled{id});
+  }
+}
+
+wire::LiveJobs JobBook::live() const {
+  wire::LiveJobs out;
+  for (const auto& [id, job] : jobs_) out.jobs.push_back(id.value);
+  return out;
+}
+
+void JobBook::push_state(wire::SessionId client, std::uint64_t number,
+                         const wire::JobState& state) {
+  answers_.emplace_back(client, wire::JobStates{number, {state}});
+}
+
+void JobBook::ask(TimePoint now, wire::SessionId client, const wire::AskJob& question) {
+  using What = wire::AskJob::What;
+  for (auto& [id, each] : jobs_) {
+    if (question.what != What::list && id.value != question.job) continue;
+    update_state(now, *each);
+    journal_.set_state(each->record.state);
+  }
+  if (question.what == What::list) {
+    answers_.emplace_back(client, wire::JobStates{question.number, journal_.states(states_max)});
+    return;
+  }
+  const auto state = journal_.state(question.job);
+  if (!state) {
+    answers_.emplace_back(client, wire::JobAnswer{question.number, true, 0,
+                                                  fmt::format("there is no job {}", question.job),
+                                                  "'muster jobs' lists those that there are"});
+    return;
+  }
+  if (question.what == What::log) {
+    wire::JobLog log{question.number, question.from,
+                     journal_.lines(question.job, question.from, lines_max)};
+    log.next += log.lines.size();
+    answers_.emplace_back(client, std::move(log));
+  } else if (question.what == What::cancel) {
+    if (has(JobId{question.job})) orders_.push_back(scheduling::JobCancelled{{question.job}});
+    answers_.emplace_back(client, wire::JobAnswer{question.number, false, question.job, "", ""});
+  } else {
+    push_state(client, question.number, *state);
+    if (question.what != What::watch || !has(JobId{question.job})) return;
+    Job& watched = job(JobId{question.job});
+    watched.watchers[client] = question.number;
+    if (!watched.workspace.lasting) watched.client = client;
+    watched.client_until.reset();
+  }
+}
+
+std::vector<std::pair<wire::SessionId, JobBook::Message>> JobBook::take_news(TimePoint now) {
+  if (news_at_ <= now) {
+    news_at_ = now + news_every;
+    for (auto& [id, each] : jobs_) {
+      if (!std::exchange(each->has_news, false) || each->watchers.empty()) continue;
+      update_state(now, *each);
+      for (const auto& [client, number] : each->watchers)
+        push_state(client, number, each->record.state);
+    }
+  }
+  return std::exchange(answers_, {});
+}
+
+void JobBook::recover(TimePoint now) {
+  for (Journal::Job& each : journal_.open_jobs()) restore(now, std::move(each));
+}
+
+void JobBook::restore(TimePoint now, Journal::Job&& record) {
+  const wire::JobState state = record.state;
+  try {
+    std::unique_ptr<Job> made = make_job(std::move(record));
+    made->restored = journal_.chunks(state.job);
+    restore_chunks(*made);
+    made->wait_until = made->awaited.empty() ? now : now + grace_;
+    if (!made->workspace.lasting) made->client_until = now + 2 * grace_;
+    made->record.state.phase = wire::JobState::Phase::waiting;
+    Job& added = *jobs_.emplace(JobId{state.job}, std::move(made)).first->second;
+    say(added, fmt::format("the coordinator was started again: {} chunks have ended already",
+                           added.restored.size()));
+  } catch (const Error& error) {
+    wire::JobState failed = state;
+    failed.phase = wire::JobState::Phase::failed;
+    failed.code = static_cast<std::uint8_t>(error.code());
+    failed.message = std::string("after a restart of the coordinator: ") + error.what();
+    failed.hint = error.hint();
+    log_(fmt::format("job {} has failed {}", state.job, failed.message));
+    journal_.end(failed);
+  }
+  live_changed_ = true;
+}
+
+/// Its chunks of the journal are its own; of what map chunks left on workers is known where.
+void JobBook::restore_chunks(Job& of) {
+  const std::uint32_t stages = of.run->stage_count();
+  std::erase_if(of.restored, [&](const Journal::Chunk& each) {
+    return each.stage >= stages || each.chunk >= of.run->stage(each.stage).chunk_count();
+  });
+  const auto reduced = static_cast<std::uint32_t>(std::count_if(
+      of.restored.begin(), of.restored.end(),
+      [&](const auto& each) { return of.map_stage && each.stage == *of.map_stage + 1; }));
+  const bool needs_runs = of.map_stage && reduced < of.run->stage(*of.map_stage + 1).chunk_count();
+  for (const Journal::Chunk& each : of.restored) {
+    of.run->accept(each.stage, each.chunk, each.attempt, each.result);
+    if (of.map_stage != each.stage) continue;
+    of.runs_at[each.chunk] = each.instance;
+    if (needs_runs) of.awaited.insert(each.instance);
+  }
+  if (!needs_runs) of.map_stage.reset();  // nothing is fetched any more
+}
+
+/// What has ended, and is where it was.
+std::vector<scheduling::RestoredChunk> JobBook::still_there(Job& of) {
+  std::vector<scheduling::RestoredChunk> out;
+  std::size_t lost = 0;
+  for (const Journal::Chunk& each : std::exchange(of.restored, {})) {
+    if (of.map_stage != each.stage) {
+      out.push_back({each.stage, each.chunk, std::nullopt});
+      continue;
+    }
+    const auto worker = by_instance_.find(each.instance);
+    if (worker != by_instance_.end()) {
+      out.push_back({each.stage, each.chunk, worker->second});
+      continue;
+    }
+    ++lost;
+    of.run->reopened(each.stage, each.chunk);
+    journal_.remove_chunk(of.record.state.job, each.stage, each.chunk);
+  }
+  if (lost != 0)
+    say(of,
+        fmt::format("{} map chunks have to be run again: their workers did not come back", lost));
+  return out;
+}
+
+void JobBook::begin(TimePoint /*now*/, Job& of) {
+  of.wait_until.reset();
+  of.awaited.clear();
+  of.record.state.phase = wire::JobState::Phase::running;
+  std::vector<scheduling::RestoredChunk> restored = still_there(of);
+  orders_.push_back(scheduling::JobSubmitted{JobId{of.record.state.job},
+                                             spec_of(of),
+                                             {of.record.submission.priority, 1},
+                                             std::move(restored)});
+}
+
+void JobBook::expire(TimePoint now) {
+  for (auto& [id, each] : jobs_) {
+    if (each->wait_until && (*each->wait_until <= now || each->awaited.empty())) begin(now, *each);
+    if (each->client_until && *each->client_until <= now) {
+      each->client_until.reset();
+      say(*each, "its client did not come back");
+      orders_.push_back(scheduling::JobCancelled{id});
+    }
+  }
+}
+
+std::optional<TimePoint> JobBook::next_deadline() const {
+  std::optional<TimePoint> next;
+  const auto consider = [&](TimePoint at) { next = next ? std::min(*next, at) : at; };
+  for (const auto& [id, each] : jobs_) {
+    if (each->wait_until) consider(each->awaited.empty() ? TimePoint() : *each->wait_until);
+    if (each->client_until) consider(*each->client_until);
+    if (each->has_news && !each->watchers.empty()) consider(news_at_);
+  }
+  return next;
+}
+
+}  // namespace muster::cluster

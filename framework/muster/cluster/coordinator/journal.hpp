@@ -1,0 +1,82 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <muster/transport/curve.hpp>
+#include <muster/wire/jobs.hpp>
+
+namespace muster::cluster {
+
+/// What a coordinator has to know when it is started again: jobs, and which of their chunks have
+/// ended. An SQLite database in WAL mode. What was written lasts from commit() on, and not before:
+/// then it is on the disk.
+///
+/// Not thread-safe. Everything throws Error(io, no_space or corrupt) that names the file.
+class Journal {
+ public:
+  /// Made if it is missing, for its owner alone. ":memory:" lasts as long as this. Throws
+  /// Error(usage) if another coordinator has it open.
+  explicit Journal(const std::filesystem::path& file);
+  ~Journal();
+  Journal(const Journal&) = delete;
+  Journal& operator=(const Journal&) = delete;
+
+  struct Job {
+    std::uint64_t job = 0;
+    wire::SubmitJob submission;
+    wire::JobState state;
+    std::string staging;  ///< the hidden directory of its output
+  };
+  struct Chunk {
+    std::uint32_t stage = 0;
+    std::uint32_t chunk = 0;
+    std::string attempt;         ///< its name
+    std::uint64_t instance = 0;  ///< of the worker that ran it
+    std::string result;
+  };
+
+  /// A number that is higher each time the journal is opened.
+  std::uint64_t life() const noexcept { return life_; }
+  /// Made when asked for first, and kept.
+  transport::CurveKeyPair data_keys();
+
+  /// Of a ticket that is known already: that job's number. It gets the next one otherwise.
+  std::optional<std::uint64_t> find_ticket(std::uint64_t ticket);
+  std::uint64_t add(const Job& job);
+  void set_state(const wire::JobState& state);
+  void add_chunk(std::uint64_t job, const Chunk& chunk);
+  void remove_chunk(std::uint64_t job, std::uint32_t stage, std::uint32_t chunk);
+  void add_line(std::uint64_t job, std::uint64_t number, std::string_view line);
+  /// Its state and its log stay; its plan and chunks are not needed any more.
+  void end(const wire::JobState& state);
+  bool has_changes() const noexcept { return in_transaction_; }
+  void commit();
+
+  std::vector<Job> open_jobs();
+  std::vector<Chunk> chunks(std::uint64_t job);
+  /// The newest `count`, the newest last.
+  std::vector<wire::JobState> states(std::size_t count);
+  std::optional<wire::JobState> state(std::uint64_t job);
+  std::vector<std::string> lines(std::uint64_t job, std::uint64_t from, std::size_t count);
+
+ private:
+  class Statement;
+  struct Database;
+
+  void execute(const char* sql);
+  void begin();
+  [[noreturn]] void fail(const char* what) const;
+
+  std::filesystem::path file_;
+  std::unique_ptr<Database> database_;
+  bool in_transaction_ = false;
+  std::uint64_t life_ = 0;
+};
+
+}  // namespace muster::cluster

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <muster/base/bytes.hpp>
+#include <muster/jobs/attempt_failure.hpp>
+#include <muster/jobs/stage.hpp>
+#include <muster/transport/curve.hpp>
+
+namespace muster::cluster {
+
+/// An attempt of a job, as it travels in a wire::Call to a worker's own program.
+struct JobCall {
+  jobs::CallKind kind = jobs::CallKind::map;
+  std::uint64_t job = 0;
+  Bytes request;  ///< what jobs::function_of(kind) takes; run files by their names alone
+  /// Of a reduce: where its runs are. The address of a worker that is gone is empty.
+  std::vector<std::string> addresses;
+  std::vector<std::uint32_t> address_of_run;
+};
+
+Bytes encode(const JobCall& call);
+JobCall decode_job_call(std::string_view bytes);  ///< throws Error(corrupt), as those below
+
+/// What a worker adds for its task processes.
+struct JobPlace {
+  std::filesystem::path plugin;
+  std::filesystem::path jobs;         ///< below it each job has a directory for its run files
+  std::string address;                ///< where others fetch them
+  transport::CurveKeyPair data_keys;  ///< empty: none
+};
+
+Bytes encode(const JobPlace& place);
+JobPlace decode_job_place(std::string_view bytes);
+
+/// The directory of a job's run files.
+std::filesystem::path run_directory(const std::filesystem::path& jobs, std::uint64_t job);
+
+/// What came of an attempt that was not ended from outside.
+struct JobCallEnd {
+  enum class Kind : std::uint8_t { value, failure, input_lost };
+
+  Kind kind = Kind::value;
+  Bytes value;                      ///< the result
+  jobs::AttemptFailure failure;     ///< of the other two
+  std::vector<std::uint32_t> runs;  ///< of input_lost: those that cannot be had, by map chunk
+  bool is_gone = false;             ///< likewise: their worker lives, and does not have them
+};
+
+Bytes encode(const JobCallEnd& end);
+JobCallEnd decode_job_call_end(std::string_view bytes);
+
+}  // namespace muster::cluster

@@ -1,0 +1,239 @@
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+#include <fmt/format.h>
+
+#include <muster/base/checksum.hpp>
+#include <muster/cluster/shuffle/run_frame.hpp>
+#include <muster/cluster/shuffle/run_source.hpp>
+
+namespace muster::cluster {
+namespace {
+
+// Asked for and not used yet: enough to keep a connection busy while a block is worked on.
+constexpr std::size_t fetches_ahead = 8;
+// Small blocks that are asked for together.
+constexpr std::size_t stretches_max = 256;
+constexpr std::size_t runs_a_question = 256;
+constexpr Duration connect_again_after = std::chrono::milliseconds(200);
+
+std::optional<transport::DialerKeys> dialer_keys(const transport::CurveKeyPair& keys) {
+  if (keys.secret_key.empty()) return std::nullopt;
+  return transport::DialerKeys{keys, keys.public_key};
+}
+
+}  // namespace
+
+/// A worker that has some of them.
+struct RunSource::Peer {
+  Peer(transport::ZmqContext& context, const RunPlaces& places, std::uint32_t number)
+      : address(number), dialer(context, places.addresses[number], dialer_keys(places.keys)) {
+    dialer.connect();
+  }
+
+  std::uint32_t address;
+  transport::ZmqDialer dialer;
+  std::vector<std::uint32_t> runs;
+  std::optional<wire::RunsWanted> index_wanted;  ///< the question that is open
+  std::optional<wire::RunsIndex> index;
+  TimePoint heard = Clock::now();
+};
+
+RunSource::RunSource(RunPlaces places)
+    : places_(std::move(places)), peers_(places_.addresses.size()), blocks_(places_.runs.size()) {
+  for (std::uint32_t run = 0; run < places_.runs.size(); ++run) {
+    if (!is_own(run)) peer(places_.address_of_run[run]).runs.push_back(run);
+  }
+  fetch_indexes();
+  plan_fetches();
+}
+
+RunSource::~RunSource() = default;
+
+bool RunSource::is_own(std::uint32_t run) const {
+  return places_.addresses[places_.address_of_run[run]] == places_.own_address;
+}
+
+RunSource::Peer& RunSource::peer(std::uint32_t address) {
+  if (places_.addresses[address].empty()) lose(address, "the worker that had them is gone");
+  if (peers_[address] == nullptr)
+    peers_[address] = std::make_unique<Peer>(context_, places_, address);
+  return *peers_[address];
+}
+
+void RunSource::lose(std::uint32_t address, const std::string& why) const {
+  std::vector<std::uint32_t> runs;
+  for (std::uint32_t run = 0; run < places_.runs.size(); ++run) {
+    if (places_.address_of_run[run] == address) runs.push_back(run);
+  }
+  throw InputLost(fmt::format("{} of the map outputs could not be fetched from '{}': {}",
+                              runs.size(), places_.addresses[address], why),
+                  std::move(runs), false);
+}
+
+void RunSource::ask_again(Peer& of) {
+  if (of.index_wanted) of.dialer.send(run_frame(*of.index_wanted));
+  for (std::size_t i = used_; i < asked_; ++i) {
+    if (fetches_[i].address == of.address && !fetches_[i].bytes)
+      of.dialer.send(run_frame(fetches_[i].wanted));
+  }
+}
+
+/// One round for one worker: until it has said something, or a moment has passed.
+void RunSource::receive(Peer& from) {
+  using State = transport::Dialer::State;
+  const State before = from.dialer.state();
+  const TimePoint end = from.heard + places_.patience;
+  from.dialer.wait(std::min(end, Clock::now() + connect_again_after));
+  if (from.dialer.state() == State::open && before != State::open) ask_again(from);
+  if (from.dialer.state() == State::lost) from.dialer.connect();
+  Bytes bytes;
+  while (from.dialer.receive(bytes)) {
+    const wire::FrameReading reading = wire::read_frame(bytes);
+    if (!reading.frame) continue;
+    auto message = wire::read_message(reading.frame->header.type, reading.frame->body);
+    if (!message) continue;
+    from.heard = Clock::now();
+    if (auto* const index = std::get_if<wire::RunsIndex>(&*message)) {
+      if (from.index_wanted && index->number == from.index_wanted->number)
+        from.index = std::move(*index);
+    } else if (auto* const given = std::get_if<wire::RunBytes>(&*message)) {
+      if (given->number >= asked_ || fetches_[given->number].address != from.address) continue;
+      Fetch& fetch = fetches_[given->number];
+      if (!given->trouble.empty() || given->bytes.size() != fetch.size)
+        lose(from.address, given->trouble.empty() ? "it gave too little" : given->trouble);
+      if (given->number >= used_) fetch.bytes = std::move(given->bytes);
+    }
+  }
+  if (Clock::now() >= end && from.heard + places_.patience <= Clock::now()) {
+    lose(from.address,
+         fmt::format("no answer for {} s {}",
+                     std::chrono::duration_cast<std::chrono::seconds>(places_.patience).count(),
+                     from.dialer.trouble()));
+  }
+}
+
+void RunSource::fetch_indexes() {
+  std::uint64_t number = 0;
+  for (const auto& each : peers_) {
+    if (each == nullptr) continue;
+    for (std::size_t at = 0; at < each->runs.size(); at += runs_a_question) {
+      const std::size_t end = std::min(at + runs_a_question, each->runs.size());
+      wire::RunsWanted wanted{++number, places_.job, places_.partition, {}};
+      for (std::size_t i = at; i < end; ++i) wanted.runs.push_back(places_.runs[each->runs[i]]);
+      each->index.reset();
+      each->index_wanted = std::move(wanted);
+      each->heard = Clock::now();
+      if (each->dialer.state() == transport::Dialer::State::open)
+        each->dialer.send(run_frame(*each->index_wanted));
+      while (!each->index) receive(*each);
+      if (each->index->runs.size() != end - at) lose(each->address, "its answer makes no sense");
+      for (std::size_t i = at; i < end; ++i) {
+        const wire::RunsIndex::Run& run = each->index->runs[i - at];
+        if (!run.trouble.empty()) throw InputLost(run.trouble, {each->runs[i]}, true);
+        for (const auto& block : run.blocks) {
+          blocks_[each->runs[i]].push_back({each->runs[i], block});
+          records_ += block.records;
+        }
+      }
+    }
+    each->index_wanted.reset();
+  }
+}
+
+/// Blocks in the order of use: large ones in pieces, small ones together.
+void RunSource::plan_fetches() {
+  for (std::uint32_t run = 0; run < blocks_.size(); ++run) {
+    for (const Block& block : blocks_[run]) {
+      std::uint64_t offset = block.at.offset;
+      std::uint64_t left = block.at.size;
+      while (left != 0) {
+        const std::uint32_t address = places_.address_of_run[run];
+        const bool fits = !fetches_.empty() && fetches_.back().address == address &&
+                          fetches_.back().size < wire::run_bytes_enough &&
+                          fetches_.back().wanted.stretches.size() < stretches_max;
+        if (!fits) {
+          fetches_.emplace_back();
+          fetches_.back().address = address;
+          fetches_.back().wanted.number = fetches_.size() - 1;
+          fetches_.back().wanted.job = places_.job;
+        }
+        Fetch& fetch = fetches_.back();
+        const std::uint64_t size =
+            std::min<std::uint64_t>(left, wire::run_bytes_enough - fetch.size);
+        fetch.wanted.stretches.push_back({places_.runs[run], offset, size});
+        fetch.size += size;
+        offset += size;
+        left -= size;
+      }
+    }
+  }
+}
+
+void RunSource::ask_ahead() {
+  for (; asked_ < fetches_.size() && asked_ < used_ + fetches_ahead; ++asked_) {
+    Peer& of = peer(fetches_[asked_].address);
+    if (asked_ == used_) of.heard = Clock::now();
+    if (of.dialer.state() == transport::Dialer::State::open)
+      of.dialer.send(run_frame(fetches_[asked_].wanted));
+  }
+}
+
+std::string RunSource::take_bytes() {
+  ask_ahead();
+  Fetch& fetch = fetches_[used_];
+  Peer& from = peer(fetch.address);
+  if (!fetch.bytes) from.heard = std::max(from.heard, Clock::now() - places_.patience / 2);
+  while (!fetch.bytes) receive(from);
+  ++used_;
+  std::string out = std::move(*fetch.bytes);
+  fetch = {fetch.address, {}, fetch.size, std::string()};  // its stretches are of no use any more
+  ask_ahead();
+  return out;
+}
+
+std::optional<std::string_view> RunSource::next_of_own() {
+  if (!own_) {
+    try {
+      own_.emplace(places_.own_directory / places_.runs[run_], places_.partition);
+    } catch (const Error& error) {
+      throw InputLost(error.what(), {run_}, true);
+    }
+    records_ += own_->records();
+  }
+  const auto block = own_->next();
+  if (!block) own_.reset();
+  return block;
+}
+
+std::optional<std::string_view> RunSource::next() {
+  for (; run_ < places_.runs.size(); ++run_, block_ = 0) {
+    if (is_own(run_)) {
+      if (const auto block = next_of_own()) return block;
+      continue;
+    }
+    if (block_ == blocks_[run_].size()) continue;
+    const Block& block = blocks_[run_][block_++];
+    current_.clear();
+    current_.reserve(block.at.size);
+    while (current_.size() < block.at.size) {
+      if (bytes_at_ == bytes_.size()) {
+        bytes_ = take_bytes();
+        bytes_at_ = 0;
+      }
+      const std::size_t part =
+          std::min<std::size_t>(bytes_.size() - bytes_at_, block.at.size - current_.size());
+      current_.append(bytes_, bytes_at_, part);
+      bytes_at_ += part;
+    }
+    if (checksum(current_) != block.at.checksum)
+      throw InputLost(
+          fmt::format("'{}' was damaged where it lies, or on its way", places_.runs[run_]), {run_},
+          true);
+    return current_;
+  }
+  return std::nullopt;
+}
+
+}  // namespace muster::cluster

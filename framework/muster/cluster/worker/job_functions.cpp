@@ -1,0 +1,77 @@
+#include <exception>
+#include <filesystem>
+#include <utility>
+
+#include <muster/cluster/job_call.hpp>
+#include <muster/cluster/shuffle/run_source.hpp>
+#include <muster/cluster/worker/job_functions.hpp>
+#include <muster/jobs/task_functions.hpp>
+#include <muster/mapreduce/attempt.hpp>
+
+namespace muster::cluster {
+namespace {
+
+Bytes run_map(TaskContext& context, const JobPlace& place, const JobCall& call) {
+  mapreduce::MapRequest request = mapreduce::decode_map_request(call.request);
+  request.task.plugin = place.plugin;
+  if (request.output.is_relative()) {
+    const auto directory = run_directory(place.jobs, call.job);
+    std::filesystem::create_directories(directory);
+    request.output = directory / request.output.filename();
+  }
+  return mapreduce::encode(mapreduce::run_map(request, jobs::monitor_of(context)));
+}
+
+Bytes run_reduce(TaskContext& context, const JobPlace& place, const JobCall& call) {
+  mapreduce::ReduceRequest request = mapreduce::decode_reduce_request(call.request);
+  request.task.plugin = place.plugin;
+  if (request.runs.size() != call.address_of_run.size())
+    throw Error(ErrorCode::corrupt, "a reduce call does not say where its runs are");
+  RunPlaces places;
+  places.job = call.job;
+  places.partition = request.partition;
+  for (const auto& each : request.runs) places.runs.push_back(each.native());
+  places.addresses = call.addresses;
+  places.address_of_run = call.address_of_run;
+  places.own_directory = run_directory(place.jobs, call.job);
+  places.own_address = place.address;
+  places.keys = place.data_keys;
+  RunSource source(std::move(places));
+  return mapreduce::encode(mapreduce::run_reduce(request, jobs::monitor_of(context), source));
+}
+
+Bytes run(TaskContext& context, const JobPlace& place, const JobCall& call) {
+  switch (call.kind) {
+    case jobs::CallKind::map:
+      return run_map(context, place, call);
+    case jobs::CallKind::reduce:
+      return run_reduce(context, place, call);
+    case jobs::CallKind::count:
+      break;
+  }
+  return jobs::count_task(context, call.request);
+}
+
+}  // namespace
+
+void run_job_call(TaskContext& context, std::string_view bytes, detail::ResultSink& result) {
+  JobCallEnd end;
+  try {
+    ByteReader in(bytes, "a job's call");
+    const JobPlace place = decode_job_place(in.string());
+    const JobCall call = decode_job_call(in.string());
+    in.finish();
+    end.value = run(context, place, call);
+  } catch (const InputLost& lost) {
+    end.kind = JobCallEnd::Kind::input_lost;
+    end.failure = {scheduling::FailureCause::input_lost, lost.code(), lost.what(), lost.hint()};
+    end.runs = lost.runs();
+    end.is_gone = lost.is_gone();
+  } catch (...) {
+    end.kind = JobCallEnd::Kind::failure;
+    end.failure = jobs::classify(std::current_exception(), [](auto) { return std::string(); });
+  }
+  result.send(encode(end));
+}
+
+}  // namespace muster::cluster

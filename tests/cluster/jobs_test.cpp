@@ -1,0 +1,326 @@
+// Jobs on real coordinators and workers, which are broken on purpose. Each test counts its faults.
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "cluster_of_programs.hpp"
+#include "support/reference.hpp"
+
+namespace muster::testing {
+namespace {
+
+using namespace std::chrono_literals;
+namespace fs = std::filesystem;
+
+std::string read(const fs::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+class Jobs : public ClusterOfPrograms {
+ protected:
+  void write(const std::string& name, const std::string& text) {
+    std::ofstream(path(name), std::ios::binary) << text;
+  }
+
+  /// Lines of which each takes a while; as many chunks as there are tens of them.
+  void write_slow_lines(int count) {
+    std::string text;
+    for (int i = 0; i < count; ++i) text += fmt::format("BOOM {:04}\n", i);
+    write("lines", text);
+    for (int i = 0; i < count; ++i) expected += fmt::format("BOOM {:04}\t1\n", i);
+  }
+  std::vector<std::string> slow(std::vector<std::string> more) const {
+    std::vector<std::string> out{"faulty.so:faulty", "lines", "--chunk-size", "100",
+                                 "--partitions",     "3",     "--set",        "fault=slow"};
+    out.front() = std::string(MUSTER_TEST_PLUGINS) + "/faulty.so:faulty";
+    out.insert(out.end(), more.begin(), more.end());
+    return out;
+  }
+
+  Finished on_cluster(std::vector<std::string> arguments) {
+    arguments.insert(arguments.end(), {"--coordinator", address()});
+    return muster(std::move(arguments));
+  }
+  std::string submit(const std::vector<std::string>& task) {
+    std::vector<std::string> arguments{"submit"};
+    arguments.insert(arguments.end(), task.begin(), task.end());
+    const Finished result = on_cluster(arguments);
+    EXPECT_EQ(result.exit_code, 0) << result.text();
+    return result.out.substr(0, result.out.find('\n'));
+  }
+  std::string status(const std::string& job) { return on_cluster({"status", job}).out; }
+  std::string log(const std::string& job) { return on_cluster({"logs", job}).out; }
+  /// How many chunks of a stage are done, as the coordinator says.
+  int chunks_done(const std::string& job, const std::string& stage) {
+    const std::string text = status(job);
+    const auto at = text.find("\n" + stage + " ");
+    return at == std::string::npos ? 0 : std::stoi(text.substr(at + 1 + stage.size()));
+  }
+  bool has_done(const std::string& job, int chunks) {
+    return eventually([&] { return chunks_done(job, "map") >= chunks; }, 60s);
+  }
+  /// Follows it to its end.
+  void expect_success(const std::string& job) {
+    const Finished followed = on_cluster({"logs", job, "--follow"});
+    EXPECT_NE(status(job).find("succeeded"), std::string::npos) << followed.out;
+  }
+  std::string result(const std::string& directory) const {
+    std::vector<std::string> lines;
+    for (const auto& part : fs::directory_iterator(path(directory))) {
+      if (!part.path().filename().string().starts_with("part-")) continue;
+      std::istringstream in(read(part.path()));
+      for (std::string line; std::getline(in, line);) lines.push_back(line + "\n");
+    }
+    std::sort(lines.begin(), lines.end());
+    std::string out;
+    for (const std::string& each : lines) out += each;
+    return out;
+  }
+  static int count(const std::string& text, const std::string& what) {
+    int out = 0;
+    for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + 1)) ++out;
+    return out;
+  }
+
+  std::string expected;  ///< of slow lines
+  int faults = 0;
+};
+
+TEST_F(Jobs, GiveTheSameBytesAsOnThisMachine) {
+  start_coordinator();
+  for (const char* name : {"a", "b", "c"}) start_worker(name);
+  ASSERT_NE(await_line(coordinator(), "'c'"), "");
+  write("text", skewed_text(3'000'000, 1));
+  const std::vector<std::vector<std::string>> tasks = {
+      {"run", "wordcount", "text", "--partitions", "7", "--chunk-size", "100K", "-q"},
+      {"run", "grep", "text", "--set", "pattern=e", "--chunk-size", "70K", "-q"},
+      {"run", "wordcount", "text", "-q"}};
+  for (const auto& task : tasks) {
+    const Finished here = muster(task);
+    const Finished there = on_cluster(task);
+    ASSERT_EQ(there.exit_code, 0) << there.text();
+    EXPECT_GT(here.out.size(), 1000U);
+    EXPECT_TRUE(here.out == there.out) << task[1];
+  }
+}
+
+TEST_F(Jobs, GiveTheSameOutputDirectory) {
+  start_coordinator();
+  for (const char* name : {"a", "b"}) start_worker(name);
+  write("text", skewed_text(1'000'000, 2));
+  const std::vector<std::string> task{"run", "wordcount",    "text", "--partitions",
+                                      "4",   "--chunk-size", "50K",  "-q"};
+  auto to = [&](std::vector<std::string> arguments, const std::string& directory) {
+    arguments.insert(arguments.end(), {"-o", directory});
+    return arguments;
+  };
+  ASSERT_EQ(muster(to(task, "here")).exit_code, 0);
+  const Finished there = on_cluster(to(task, "there"));
+  ASSERT_EQ(there.exit_code, 0) << there.text();
+  int files = 0;
+  for (const auto& each : fs::directory_iterator(path("here"))) {
+    EXPECT_EQ(read(each.path()), read(path("there") / each.path().filename())) << each.path();
+    ++files;
+  }
+  EXPECT_EQ(files, 5) << "four parts and the manifest";
+  const Finished again = on_cluster(to(task, "there"));
+  EXPECT_EQ(again.exit_code, 2);
+  EXPECT_NE(again.err.find("already exists"), std::string::npos) << again.text();
+}
+
+TEST_F(Jobs, SurviveTheirWorkers) {
+  start_coordinator({"--lease", "1s"});
+  for (const char* name : {"a", "b"}) start_worker(name);
+  write_slow_lines(1200);
+  const std::string job = submit(slow({"-o", "out"}));
+  for (int round = 0; round < 3; ++round) {
+    ASSERT_TRUE(has_done(job, 20 * (round + 1)));
+    kill(workers().front(), SIGKILL);
+    ++faults;
+    workers().erase(workers().begin());
+    start_worker("new" + std::to_string(round));
+  }
+  expect_success(job);
+  EXPECT_EQ(result("out"), expected);
+  EXPECT_EQ(faults, 3);
+  EXPECT_GE(count(log(job), "has to be run again: what it had left is lost"), 20)
+      << "what the dead had mapped was mapped again";
+}
+
+TEST_F(Jobs, MapAgainWhatHasVanishedFromAWorker) {
+  start_coordinator();
+  start_worker("a");
+  write_slow_lines(400);
+  const std::string job = submit(slow({"-o", "out"}));
+  ASSERT_TRUE(has_done(job, 10));
+  for (const auto& each : fs::recursive_directory_iterator(path("tmp"))) {
+    if (faults < 5 && each.path().filename().string().starts_with("run-")) {
+      fs::remove(each.path());
+      ++faults;
+    }
+  }
+  expect_success(job);
+  EXPECT_EQ(result("out"), expected);
+  EXPECT_EQ(faults, 5);
+  EXPECT_GE(count(log(job), "input_lost"), 1) << log(job);
+  EXPECT_GE(count(log(job), "has to be run again"), 1);
+}
+
+TEST_F(Jobs, SurviveTheirCoordinator) {
+  start_coordinator({"--lease", "2s"});
+  for (const char* name : {"a", "b"}) start_worker(name);
+  write_slow_lines(1200);
+  const std::string job = submit(slow({"-o", "out"}));
+  for (int round = 0; round < 2; ++round) {
+    ASSERT_TRUE(has_done(job, 30 * (round + 1)));
+    kill(coordinator_slot(), SIGKILL);
+    ++faults;
+    start_coordinator({"--lease", "2s"});
+  }
+  expect_success(job);
+  EXPECT_EQ(result("out"), expected);
+  EXPECT_EQ(faults, 2);
+  const std::string told = log(job);
+  EXPECT_EQ(count(told, "the coordinator was started again"), 2) << told;
+  EXPECT_EQ(count(told, " 0 chunks have ended already"), 0) << told;
+  EXPECT_EQ(count(told, "has to be run again"), 0) << "workers have kept what they had";
+}
+
+TEST_F(Jobs, GoOnWithAClientThatWaits) {
+  start_coordinator({"--lease", "2s"});
+  start_worker("a");
+  write_slow_lines(600);
+  std::vector<std::string> arguments{"run"};
+  const auto task = slow({"-q", "--coordinator", address()});
+  arguments.insert(arguments.end(), task.begin(), task.end());
+  Running client(command("muster", arguments));
+  ASSERT_TRUE(has_done("1", 10));
+  kill(coordinator_slot(), SIGKILL);
+  ++faults;
+  start_coordinator({"--lease", "2s"});
+  const Finished end = client.wait();
+  EXPECT_EQ(end.exit_code, 0) << end.text();
+  EXPECT_EQ(end.out, expected);
+  EXPECT_EQ(faults, 1);
+}
+
+// The coordinator ends at its n-th fsync, for every n until it no longer does: whatever it had said
+// is true when it is started again, and the job is taken and done once.
+TEST_F(Jobs, SurviveAnEndAtEveryDurableStep) {
+  write("text", "a b\nb c\nc d\n");
+  for (int step = 1; faults == step - 1; ++step) {
+    ASSERT_LT(step, 100);
+    const std::string number = std::to_string(step);
+    kill_at_sync(step);
+    start_coordinator({"--state", "state" + number});
+    kill_at_sync(0);
+    if (coordinator().ended()) start_coordinator({"--state", "state" + number}), ++faults;
+    start_worker("w" + number);
+    Running client(command("muster", {"run", "wordcount", "text", "--chunk-size", "4", "-q", "-o",
+                                      "out" + number, "--coordinator", address()}));
+    ASSERT_TRUE(eventually([&] { return coordinator().ended() || client.ended(); }));
+    if (coordinator().ended()) start_coordinator({"--state", "state" + number}), ++faults;
+    const Finished end = client.wait();
+    EXPECT_EQ(end.exit_code, 0) << "step " << step << ": " << end.text();
+    EXPECT_EQ(result("out" + number), "a\t1\nb\t2\nc\t2\nd\t1\n") << "step " << step;
+    EXPECT_EQ(count(on_cluster({"jobs"}).out, "wordcount"), 1) << "step " << step;
+    workers().clear();
+    coordinator_slot().reset();
+    forget_address();
+  }
+  EXPECT_GE(faults, 8);
+}
+
+TEST_F(Jobs, ThatCrashNameThePlace) {
+  start_coordinator();
+  for (const char* name : {"a", "b"}) start_worker(name);
+  write("lines", "one\nBOOM\nthree\n");
+  const Finished end = on_cluster({"run", std::string(MUSTER_TEST_PLUGINS) + "/faulty.so:faulty",
+                                   "lines", "--set", "fault=segfault"});
+  EXPECT_EQ(end.exit_code, 1) << end.text();
+  EXPECT_NE(end.err.find("map chunk 1 of 1 ('lines' bytes 0 to 15) failed 3 times"),
+            std::string::npos)
+      << end.err;
+  EXPECT_NE(end.err.find("signal 11"), std::string::npos) << end.err;
+  EXPECT_EQ(count(log("1"), "failed, crashed"), 3);
+  EXPECT_NE(status("1").find("failed"), std::string::npos);
+}
+
+TEST_F(Jobs, ThatThrowFailWithWhatWasThrown) {
+  start_coordinator();
+  start_worker("a");
+  write("lines", "BOOM\n");
+  const std::string task = std::string(MUSTER_TEST_PLUGINS) + "/faulty.so";
+  const Finished end = on_cluster({"run", task + ":reduce_fault", "lines"});
+  EXPECT_EQ(end.exit_code, 1) << end.text();
+  EXPECT_NE(end.err.find("thrown in reduce"), std::string::npos) << end.err;
+  EXPECT_NE(end.err.find("on worker 'a'"), std::string::npos) << end.err;
+}
+
+TEST_F(Jobs, CanBeCancelled) {
+  start_coordinator();
+  start_worker("a");
+  write_slow_lines(5000);
+  const std::string job = submit(slow({"-o", "out"}));
+  ASSERT_TRUE(has_done(job, 1));
+  EXPECT_EQ(on_cluster({"cancel", job}).exit_code, 0);
+  EXPECT_TRUE(eventually([&] { return status(job).find("cancelled") != std::string::npos; }));
+  EXPECT_FALSE(fs::exists(path("out")));
+  EXPECT_EQ(on_cluster({"run", "wordcount", "lines", "-q"}).exit_code, 0) << "the slot is free";
+}
+
+TEST_F(Jobs, OfAClientThatIsInterruptedOrKilledAreCancelled) {
+  start_coordinator({"--lease", "600ms"});
+  start_worker("a");
+  write_slow_lines(5000);
+  for (const int signal : {SIGINT, SIGKILL}) {
+    std::vector<std::string> arguments{"run"};
+    const auto task = slow({"-q", "--coordinator", address()});
+    arguments.insert(arguments.end(), task.begin(), task.end());
+    Running client(command("muster", arguments));
+    const std::string job = std::to_string(++faults);
+    ASSERT_TRUE(has_done(job, 1));
+    client.send(signal);
+    const Finished end = client.wait();
+    EXPECT_EQ(end.exit_code, signal == SIGINT ? 130 : -1) << end.text();
+    EXPECT_TRUE(eventually([&] { return status(job).find("cancelled") != std::string::npos; }))
+        << status(job);
+  }
+  EXPECT_EQ(faults, 2);
+}
+
+TEST_F(Jobs, AndWorkersAreListed) {
+  start_coordinator();
+  const Finished unwell = on_cluster({"doctor"});
+  EXPECT_EQ(unwell.exit_code, 1);
+  EXPECT_NE(unwell.out.find("there is no worker that takes anything"), std::string::npos);
+  Running& worker = start_worker("only", {"--slots", "3"});
+  EXPECT_NE(await_line(worker, "has joined"), "");
+  EXPECT_EQ(on_cluster({"doctor"}).exit_code, 0);
+  EXPECT_NE(on_cluster({"workers"}).out.find("only                      open          3"),
+            std::string::npos);
+  write("text", "a\n");
+  const std::string job = submit({"wordcount", "text", "-o", "out"});
+  expect_success(job);
+  EXPECT_NE(on_cluster({"jobs"}).out.find("    1  succeeded  wordcount"), std::string::npos);
+  for (const char* command : {"status", "logs", "cancel"}) {
+    const Finished refused = on_cluster({command, "77"});
+    EXPECT_EQ(refused.exit_code, 2) << command;
+    EXPECT_NE(refused.err.find("there is no job 77"), std::string::npos) << refused.err;
+  }
+  EXPECT_EQ(on_cluster({"drain", "nobody"}).exit_code, 2);
+  EXPECT_EQ(on_cluster({"drain", "only"}).exit_code, 0);
+  EXPECT_EQ(worker.wait().exit_code, 0) << "it has left";
+}
+
+}  // namespace
+}  // namespace muster::testing

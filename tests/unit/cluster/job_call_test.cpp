@@ -1,0 +1,53 @@
+#include <gtest/gtest.h>
+
+#include <muster/base/error.hpp>
+#include <muster/cluster/job_call.hpp>
+
+namespace muster::cluster {
+namespace {
+
+/// Every shorter text is refused.
+template <class Decode>
+void expect_prefixes_refused(const Bytes& bytes, Decode decode) {
+  for (std::size_t size = 0; size < bytes.size(); ++size)
+    EXPECT_THROW(decode(std::string_view(bytes).substr(0, size)), Error) << size;
+}
+
+TEST(JobCallCodec, ReturnsWhatWasPutIn) {
+  const JobCall call{jobs::CallKind::reduce, 7, "request", {"", "tcp://a:1"}, {0, 1, 1}};
+  const JobCall got = decode_job_call(encode(call));
+  EXPECT_EQ(got.kind, call.kind);
+  EXPECT_EQ(got.job, 7U);
+  EXPECT_EQ(got.request, "request");
+  EXPECT_EQ(got.addresses, call.addresses);
+  EXPECT_EQ(got.address_of_run, call.address_of_run);
+  expect_prefixes_refused(encode(call), decode_job_call);
+  EXPECT_THROW(decode_job_call(encode(JobCall{{}, 1, "", {"a"}, {1}})), Error) << "nowhere";
+}
+
+TEST(JobCallCodec, ReturnsWhatCameOfIt) {
+  const JobCallEnd end{JobCallEnd::Kind::input_lost,
+                       "",
+                       {scheduling::FailureCause::input_lost, ErrorCode::io, "message", "hint"},
+                       {3, 5},
+                       true};
+  const JobCallEnd got = decode_job_call_end(encode(end));
+  EXPECT_EQ(got.kind, end.kind);
+  EXPECT_EQ(got.failure.message, "message");
+  EXPECT_EQ(got.failure.hint, "hint");
+  EXPECT_EQ(got.runs, end.runs);
+  EXPECT_TRUE(got.is_gone);
+  expect_prefixes_refused(encode(end), decode_job_call_end);
+}
+
+TEST(JobCallCodec, ReturnsThePlace) {
+  const JobPlace place{"/plugin", "/jobs", "tcp://a:1", {"public", "secret"}};
+  const JobPlace got = decode_job_place(encode(place));
+  EXPECT_EQ(got.plugin, place.plugin);
+  EXPECT_EQ(got.jobs, place.jobs);
+  EXPECT_EQ(got.data_keys.secret_key, "secret");
+  expect_prefixes_refused(encode(place), decode_job_place);
+}
+
+}  // namespace
+}  // namespace muster::cluster
