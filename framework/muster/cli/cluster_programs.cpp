@@ -22,6 +22,7 @@
 #include <muster/cli/stop_signals.hpp>
 #include <muster/cli/streams.hpp>
 #include <muster/cluster/coordinator/coordinator.hpp>
+#include <muster/cluster/local_host.hpp>
 #include <muster/cluster/security/authorized_keys.hpp>
 #include <muster/cluster/security/key_files.hpp>
 #include <muster/cluster/worker/worker_agent.hpp>
@@ -135,6 +136,10 @@ cluster::WorkerOptions read_worker(const po::variables_map& values) {
       out.programs.environment.push_back(each);
     }
   }
+  out.data_host = values.count("data-host") != 0
+                      ? values["data-host"].as<std::string>()
+                      : cluster::own_address_towards(values["coordinator"].as<std::string>());
+  if (values.count("scratch") != 0) out.scratch = values["scratch"].as<std::string>();
   out.log = [](const std::string& line) { log_line("muster-worker", line); };
   return out;
 }
@@ -194,7 +199,8 @@ int coordinator_main(const std::vector<std::string>& arguments) {
   add("keys", po::value<std::string>()->value_name("DIR"),
       "where coordinator.key is, and the keys that may come in ('muster keys init' makes it)");
   add("state", po::value<std::string>()->value_name("DIR"),
-      "where it keeps programs (default: ~/.local/state/muster)");
+      "where it keeps its journal of jobs, and programs and plugins (default: "
+      "~/.local/state/muster)");
   add("lease", po::value<std::string>()->value_name("TIME")->default_value("10s"),
       "a worker or client that was not heard of for so long is given up");
   add("let-anyone-run-anything", "bind to an address that other machines reach, without keys");
@@ -219,6 +225,13 @@ int worker_main(const std::vector<std::string>& arguments) {
       "where worker.key and coordinator.pub are; or the key file, with coordinator.pub beside it");
   add("cache", po::value<std::string>()->value_name("DIR"),
       "where it keeps programs (default: ~/.cache/muster)");
+  add("scratch", po::value<std::string>()->value_name("DIR"),
+      "where the files of jobs lie while they run, on a disk of this machine (default: $TMPDIR or "
+      "/tmp)");
+  add("data-host", po::value<std::string>()->value_name("HOST"),
+      "this machine's address for other workers, which fetch what jobs have left here (default: "
+      "the "
+      "one on the way to the coordinator)");
   add("env", po::value<std::vector<std::string>>()->composing()->value_name("NAME=VALUE"),
       "set this for the programs that it runs; may be given several times");
   add("version", "print the version");

@@ -1,8 +1,12 @@
 #include <array>
 #include <random>
+#include <string_view>
 
+#include <netdb.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include <muster/base/file.hpp>
 #include <muster/base/version.hpp>
 #include <muster/cluster/local_host.hpp>
 
@@ -17,6 +21,34 @@ wire::Hello hello_of_this_process() {
   hello.pid = static_cast<std::uint32_t>(::getpid());
   hello.version = version_text;
   return hello;
+}
+
+std::string own_address_towards(const std::string& coordinator) {
+  std::string none = "127.0.0.1";
+  constexpr std::string_view scheme = "tcp://";
+  const auto colon = coordinator.rfind(':');
+  if (!coordinator.starts_with(scheme) || colon <= scheme.size()) return none;
+  std::string host = coordinator.substr(scheme.size(), colon - scheme.size());
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_DGRAM;  // connecting sends nothing, and chooses the way
+  addrinfo* found = nullptr;
+  const std::string port = coordinator.substr(colon + 1);
+  if (::getaddrinfo(host.c_str(), port.c_str(), &hints, &found) != 0) return none;
+  std::string out = none;
+  const UniqueFd socket(::socket(found->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  sockaddr_storage own{};
+  socklen_t size = sizeof own;
+  std::array<char, NI_MAXHOST> text{};
+  if (socket && ::connect(socket.get(), found->ai_addr, found->ai_addrlen) == 0 &&
+      ::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&own), &size) == 0 &&
+      ::getnameinfo(reinterpret_cast<sockaddr*>(&own), size, text.data(), text.size(), nullptr, 0,
+                    NI_NUMERICHOST) == 0) {
+    out = text.data();
+    if (own.ss_family == AF_INET6) out = "[" + out + "]";
+  }
+  ::freeaddrinfo(found);
+  return out;
 }
 
 }  // namespace muster::cluster

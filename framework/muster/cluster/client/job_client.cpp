@@ -125,7 +125,8 @@ void JobClient::on_message(TimePoint /*now*/, wire::Message&& message) {
       [this](auto& each) {
         using M = std::decay_t<decltype(each)>;
         if constexpr (std::is_constructible_v<Answer, M>) {
-          take(each.number, std::move(each));
+          const std::uint64_t number = each.number;
+          take(number, std::move(each));
         } else if constexpr (std::is_same_v<M, wire::CodeWanted>) {
           give_code(each);
         } else if constexpr (std::is_same_v<M, wire::ClusterSize>) {

@@ -78,7 +78,7 @@ class JobBook {
     std::function<void()> run;
   };
   std::vector<Commit> take_commits() { return std::exchange(commits_, {}); }
-  void committed(JobId job, const std::optional<Error>& error);
+  void committed(JobId id, const std::optional<Error>& error);
 
   using Message = std::variant<wire::JobStates, wire::JobLog, wire::JobAnswer>;
   /// Answers, and news for those who watch jobs.
@@ -124,21 +124,21 @@ class JobBook {
   Job& job(JobId id) { return *jobs_.at(id); }
   std::unique_ptr<Job> make_job(Journal::Job record);
   void restore(TimePoint now, Journal::Job&& record);
-  void restore_chunks(Job& job);
-  void begin(TimePoint now, Job& job);
-  std::vector<scheduling::RestoredChunk> still_there(Job& job);
+  void restore_chunks(Job& of);
+  void begin(Job& of);
+  std::vector<scheduling::RestoredChunk> still_there(Job& of);
   scheduling::JobSpec spec_of(const Job& job) const;
   std::string attempt_name(AttemptId attempt) const;
-  jobs::AttemptFailure failure_of(const Job& job, const scheduling::StartAttempt& attempt,
+  jobs::AttemptFailure failure_of(const Job& of, const scheduling::StartAttempt& attempt,
                                   wire::CallEnd& end) const;
-  std::vector<scheduling::Event> fail(Job& job, const scheduling::StartAttempt& attempt,
+  std::vector<scheduling::Event> fail(Job& of, const scheduling::StartAttempt& attempt,
                                       jobs::AttemptFailure failure);
-  std::vector<scheduling::Event> lose_input(Job& job, const scheduling::StartAttempt& attempt,
+  std::vector<scheduling::Event> lose_input(Job& of, const scheduling::StartAttempt& attempt,
                                             jobs::AttemptFailure failure,
                                             const std::vector<std::uint32_t>& runs, bool is_gone);
-  void end(Job& job, wire::JobState::Phase phase, const std::optional<Error>& error);
+  void end(Job& of, wire::JobState::Phase phase, const std::optional<Error>& error);
   void say(Job& job, const std::string& line);
-  void update_state(TimePoint now, Job& job);
+  void update_state(TimePoint now, Job& of);
   void push_state(wire::SessionId client, std::uint64_t number, const wire::JobState& state);
   std::string worker_name(WorkerId worker) const;
 

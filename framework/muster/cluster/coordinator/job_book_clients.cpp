@@ -177,7 +177,7 @@ std::vector<scheduling::RestoredChunk> JobBook::still_there(Job& of) {
   return out;
 }
 
-void JobBook::begin(TimePoint /*now*/, Job& of) {
+void JobBook::begin(Job& of) {
   of.wait_until.reset();
   of.awaited.clear();
   of.record.state.phase = wire::JobState::Phase::running;
@@ -190,7 +190,7 @@ void JobBook::begin(TimePoint /*now*/, Job& of) {
 
 void JobBook::expire(TimePoint now) {
   for (auto& [id, each] : jobs_) {
-    if (each->wait_until && (*each->wait_until <= now || each->awaited.empty())) begin(now, *each);
+    if (each->wait_until && (*each->wait_until <= now || each->awaited.empty())) begin(*each);
     if (each->client_until && *each->client_until <= now) {
       each->client_until.reset();
       say(*each, "its client did not come back");

@@ -149,7 +149,7 @@ void Journal::commit() {
 transport::CurveKeyPair Journal::data_keys() {
   Statement known(*this, "SELECT public_key, secret_key FROM data_keys");
   if (known.step()) return {known.bytes(0), known.bytes(1)};
-  const transport::CurveKeyPair made = transport::make_curve_keys();
+  transport::CurveKeyPair made = transport::make_curve_keys();
   begin();
   Statement(*this, "INSERT INTO data_keys VALUES(?, ?)")
       .with(made.public_key)

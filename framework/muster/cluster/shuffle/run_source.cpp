@@ -67,9 +67,9 @@ void RunSource::lose(std::uint32_t address, const std::string& why) const {
   for (std::uint32_t run = 0; run < places_.runs.size(); ++run) {
     if (places_.address_of_run[run] == address) runs.push_back(run);
   }
-  throw InputLost(fmt::format("{} of the map outputs could not be fetched from '{}': {}",
-                              runs.size(), places_.addresses[address], why),
-                  std::move(runs), false);
+  std::string message = fmt::format("{} of the map outputs could not be fetched from '{}': {}",
+                                    runs.size(), places_.addresses[address], why);
+  throw InputLost(message, std::move(runs), false);
 }
 
 void RunSource::ask_again(Peer& of) {
