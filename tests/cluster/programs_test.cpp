@@ -100,6 +100,64 @@ TEST_F(Programs, AWorkerOfATakenNameIsToldAndWaits) {
   EXPECT_NE(await_line(second, "has joined"), "") << "it tries again";
 }
 
+TEST_F(Programs, AWorkerDrainsAtSigusr1) {
+  start_coordinator();
+  Running& worker = start_worker("w1");
+  ClusterExecutor cluster(address());
+  const Future<int> runs = cluster.submit([] {
+    test::stay_at_gate();
+    return 7;
+  });
+  ASSERT_TRUE(eventually([] { return shared().at_gate == 1; }));
+  const Future<int> waits = cluster.submit(square, 3);
+  for (int i = 0; i < 3; ++i) worker.send(SIGUSR1);  // more of them are no more than one
+  EXPECT_NE(await_line(coordinator(), "is draining"), "");
+  start_worker("w2");
+  EXPECT_EQ(waits.result(60s), 9) << "it was given back";
+  shared().gate = 1;
+  EXPECT_EQ(runs.result(60s), 7);
+  const Finished end = worker.wait();
+  EXPECT_EQ(end.exit_code, 0) << end.text();
+  EXPECT_EQ(shared().at_gate, 1U);
+}
+
+TEST_F(Programs, AWorkerThatDrainsEndsAtSigtermAndSaysSo) {
+  start_coordinator({"--lease", "5m"});
+  Running& worker = start_worker("w1");
+  ClusterExecutor cluster(address());
+  const Future<void> runs = cluster.submit(test::stay_at_gate);
+  ASSERT_TRUE(eventually([] { return shared().at_gate == 1; }));
+  worker.send(SIGUSR1);
+  EXPECT_NE(await_line(coordinator(), "is draining"), "");
+  start_worker("w2");
+  worker.send(SIGTERM);
+  EXPECT_EQ(worker.wait().exit_code, 0);
+  EXPECT_TRUE(eventually([] { return shared().at_gate == 2; })) << "long before the lease is over";
+  shared().gate = 1;
+  EXPECT_NO_THROW(runs.result(60s));
+}
+
+TEST_F(Programs, AWorkerLeavesAfterItsLifetime) {
+  start_coordinator();
+  Running& worker = start_worker("w1", {"--lifetime", "300ms"});
+  ClusterExecutor cluster(address());
+  const Future<int> runs = cluster.submit([] {
+    test::stay_at_gate();
+    return 7;
+  });
+  EXPECT_NE(await_line(coordinator(), "its lifetime is over"), "");
+  EXPECT_FALSE(worker.ended());
+  shared().gate = 1;
+  EXPECT_EQ(runs.result(60s), 7);
+  EXPECT_EQ(worker.wait().exit_code, 0);
+}
+
+TEST_F(Programs, ACoordinatorWritesItsAddress) {
+  start_coordinator({"--address-file", "address"});
+  EXPECT_TRUE(eventually([&] { return std::filesystem::exists(path("address")); }));
+  EXPECT_EQ(read_file(path("address"), 100), address() + "\n");
+}
+
 TEST_F(Programs, BadOptionsAreNamed) {
   const auto expect_usage = [&](const std::string& program, Options options,
                                 const std::string& text) {
@@ -113,6 +171,7 @@ TEST_F(Programs, BadOptionsAreNamed) {
   expect_usage("muster-coordinator", {"--lease", "soon"}, "--lease");
   expect_usage("muster-worker", {}, "--coordinator");
   expect_usage("muster-worker", {"--coordinator", "tcp://x:1", "--slots", "0"}, "--slots");
+  expect_usage("muster-worker", {"--coordinator", "tcp://x:1", "--lifetime", "x"}, "--lifetime");
   expect_usage("muster-worker", {"--coordinator", "tcp://x:1", "--env", "x"}, "NAME=VALUE");
   expect_usage("muster-worker", {"--coordinator", "nonsense"}, "nonsense");
   EXPECT_NE(run(command("muster-worker", {"--help"})).out.find("--slots"), std::string::npos);

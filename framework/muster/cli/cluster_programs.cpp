@@ -1,6 +1,6 @@
 #include <array>
+#include <csignal>
 #include <cstdlib>
-#include <ctime>
 #include <filesystem>
 #include <iostream>
 #include <optional>
@@ -14,11 +14,13 @@
 
 #include <muster/base/cpu_count.hpp>
 #include <muster/base/error.hpp>
+#include <muster/base/file.hpp>
 #include <muster/base/units.hpp>
 #include <muster/base/version.hpp>
 #include <muster/cli/commands.hpp>
 #include <muster/cli/exit_code.hpp>
 #include <muster/cli/options.hpp>
+#include <muster/cli/own_directory.hpp>
 #include <muster/cli/stop_signals.hpp>
 #include <muster/cli/streams.hpp>
 #include <muster/cluster/coordinator/coordinator.hpp>
@@ -35,29 +37,8 @@ namespace muster::cli {
 namespace po = boost::program_options;
 namespace {
 
-/// Where programs keep files of their own, after the XDG Base Directory Specification.
-std::filesystem::path own_directory(const char* variable, const char* below_home) {
-  const char* const given = std::getenv(variable);  // NOLINT: nobody sets it meanwhile
-  if (given != nullptr && *given == '/') return std::filesystem::path(given) / "muster";
-  const char* const home = std::getenv("HOME");  // NOLINT: as above
-  if (home == nullptr || *home == '\0') {
-    throw Error(ErrorCode::usage, "there is no HOME to keep files in", "name a directory");
-  }
-  return std::filesystem::path(home) / below_home / "muster";
-}
-
 void print_help(std::string_view usage, const po::options_description& options) {
   std::cout << usage << "\n" << options;
-}
-
-/// A line for people, with the time.
-void log_line(std::string_view program, const std::string& line) {
-  const std::time_t now = std::time(nullptr);
-  std::tm local{};
-  ::localtime_r(&now, &local);
-  char time[sizeof("23:59:59")];
-  std::strftime(time, sizeof(time), "%H:%M:%S", &local);
-  say(fmt::format("{} {}: {}\n", time, program, line));
 }
 
 /// Of "127.0.0.1", "localhost", "[::1]", ipc and the like.
@@ -75,6 +56,14 @@ void require_safe(const std::string& address, bool has_keys, bool anyone_may) {
                           address),
               "make keys with 'muster keys init' and add --keys DIR; or, on a network where you "
               "trust everybody, add --let-anyone-run-anything");
+}
+
+/// Whoever finds the file finds the whole address in it.
+void publish_address(const std::filesystem::path& file, const std::string& address) {
+  std::filesystem::path fresh = file;
+  fresh += ".new";
+  write_file_synced(fresh, address + "\n");
+  std::filesystem::rename(fresh, file);
 }
 
 int run_coordinator(const po::variables_map& values) {
@@ -108,6 +97,8 @@ int run_coordinator(const po::variables_map& values) {
   const std::stop_callback stop(signals.token(), [&] { coordinator.stop(); });
   log_line("muster-coordinator", fmt::format("listening at {}{}", listener.address(),
                                              has_keys ? ", with keys" : ", without keys"));
+  if (values.count("address-file") != 0)
+    publish_address(values["address-file"].as<std::string>(), listener.address());
   coordinator.run();
   log_line("muster-coordinator", "ends");
   return 0;
@@ -140,6 +131,8 @@ cluster::WorkerOptions read_worker(const po::variables_map& values) {
                       ? values["data-host"].as<std::string>()
                       : cluster::own_address_towards(values["coordinator"].as<std::string>());
   if (values.count("scratch") != 0) out.scratch = values["scratch"].as<std::string>();
+  if (values.count("lifetime") != 0)
+    out.lifetime = parse_duration(values["lifetime"].as<std::string>(), "--lifetime");
   out.log = [](const std::string& line) { log_line("muster-worker", line); };
   return out;
 }
@@ -153,13 +146,15 @@ int run_worker(const po::variables_map& values) {
                          ? std::filesystem::path(values["cache"].as<std::string>())
                          : own_directory("XDG_CACHE_HOME", ".cache");
   cluster::WorkerOptions options = read_worker(values);
-  const StopSignals signals;
+  // Slurm sends SIGUSR1 some time before it kills.
+  const StopSignals signals(SIGUSR1);
   transport::ZmqContext context;
   std::optional<transport::DialerKeys> keys;
   if (values.count("keys") != 0)
     keys = cluster::read_dialer_keys(values["keys"].as<std::string>(), "worker");
   transport::ZmqDialer dialer(context, values["coordinator"].as<std::string>(), std::move(keys));
   cluster::WorkerAgent agent(std::move(options), dialer, cache / "programs");
+  const std::stop_callback drain(signals.drain_token(), [&] { agent.stop(); });
   const std::stop_callback stop(signals.token(), [&] { agent.stop(); });
   agent.run();
   return 0;
@@ -204,6 +199,8 @@ int coordinator_main(const std::vector<std::string>& arguments) {
   add("lease", po::value<std::string>()->value_name("TIME")->default_value("10s"),
       "a worker or client that was not heard of for so long is given up");
   add("let-anyone-run-anything", "bind to an address that other machines reach, without keys");
+  add("address-file", po::value<std::string>()->value_name("FILE"),
+      "write the address there as soon as it listens");
   add("version", "print the version");
   add("help,h", "print this text");
   return main_of(arguments, options, "muster-coordinator",
@@ -232,6 +229,8 @@ int worker_main(const std::vector<std::string>& arguments) {
       "this machine's address for other workers, which fetch what jobs have left here (default: "
       "the "
       "one on the way to the coordinator)");
+  add("lifetime", po::value<std::string>()->value_name("TIME"),
+      "leave after so long, as after SIGTERM or SIGUSR1 (default: stay)");
   add("env", po::value<std::vector<std::string>>()->composing()->value_name("NAME=VALUE"),
       "set this for the programs that it runs; may be given several times");
   add("version", "print the version");

@@ -23,12 +23,13 @@ bool is_ignored(int signal) {
 
 }  // namespace
 
-StopSignals::StopSignals() {
+StopSignals::StopSignals(std::optional<int> drain_signal) : drain_signal_(drain_signal) {
   sigset_t set;
   ::sigemptyset(&set);
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
     if (!is_ignored(signal)) ::sigaddset(&set, signal);
   }
+  if (drain_signal) ::sigaddset(&set, *drain_signal);
   ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
   signals_ = UniqueFd(::signalfd(-1, &set, SFD_CLOEXEC));
   quit_ = UniqueFd(::eventfd(0, EFD_CLOEXEC));
@@ -52,6 +53,10 @@ void StopSignals::watch() {
     signalfd_siginfo info{};
     if (::read(signals_.get(), &info, sizeof info) != sizeof info) continue;
     const int signal = static_cast<int>(info.ssi_signo);
+    if (signal == drain_signal_) {
+      if (received_.load() == 0) drain_.request_stop();
+      continue;
+    }
     if (received_.load() != 0) {
       ::signal(signal, SIG_DFL);
       sigset_t set;

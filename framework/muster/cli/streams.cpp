@@ -1,8 +1,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <ctime>
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -24,6 +26,15 @@ void open_missing_streams() {
 
 void say(std::string_view text) noexcept {
   static_cast<void>(std::fwrite(text.data(), 1, text.size(), stderr));
+}
+
+void log_line(std::string_view program, std::string_view line) {
+  const std::time_t now = std::time(nullptr);
+  std::tm local{};
+  ::localtime_r(&now, &local);
+  char time[sizeof("23:59:59")];
+  std::strftime(time, sizeof(time), "%H:%M:%S", &local);
+  say(fmt::format("{} {}: {}\n", time, program, line));
 }
 
 void write_result(std::string_view bytes, const std::function<void()>& check_stop) {

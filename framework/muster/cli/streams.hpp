@@ -14,6 +14,9 @@ void open_missing_streams();
 /// Writes a text to standard error. If nobody can read it, that is no reason to fail.
 void say(std::string_view text) noexcept;
 
+/// Writes a line for people to standard error, with the time: "12:34:56 PROGRAM: LINE".
+void log_line(std::string_view program, std::string_view line);
+
 /// Thrown by write_result() when the reader of our standard output has gone: not an error of ours.
 struct ReaderGone {};
 

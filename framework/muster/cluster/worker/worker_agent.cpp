@@ -52,6 +52,7 @@ WorkerAgent::WorkerAgent(WorkerOptions options, transport::Dialer& dialer,
 WorkerAgent::~WorkerAgent() = default;
 
 void WorkerAgent::run() {
+  if (options_.lifetime) drain_at_ = deadline_after(Clock::now(), *options_.lifetime);
   runner_.run();
   programs_.clear();
   open_.clear();
@@ -261,6 +262,10 @@ void WorkerAgent::on_round(TimePoint now) {
     if (stops > 1) end_all(wire::EndKind::worker_lost);
     drain("it was told to stop");
   }
+  if (drain_at_ && *drain_at_ <= now) {
+    drain_at_.reset();
+    drain("its lifetime is over");
+  }
   const bool any_starts = std::any_of(programs_.begin(), programs_.end(),
                                       [](const auto& each) { return each.second->is_starting(); });
   if (any_starts) advance_programs(now);
@@ -368,6 +373,7 @@ void WorkerAgent::leave_if_done(TimePoint now) {
 
 std::optional<TimePoint> WorkerAgent::next_deadline() {
   std::optional<TimePoint> next = look_again_at_;
+  if (drain_at_) next = std::min(next.value_or(TimePoint::max()), *drain_at_);
   for (const auto& [program, since] : idle_since_)
     next = std::min(next.value_or(TimePoint::max()), since + program_idle_max);
   for (const auto& [digest, program] : programs_) {

@@ -23,10 +23,11 @@
 namespace muster::cluster {
 
 struct WorkerOptions {
-  std::string name;         ///< in its cluster
-  unsigned slots = 1;       ///< calls at a time
-  unsigned ahead = 0;       ///< calls held besides; 0: 128 for each slot
-  ProgramOptions programs;  ///< `slots` is set by the agent
+  std::string name;                  ///< in its cluster
+  unsigned slots = 1;                ///< calls at a time
+  unsigned ahead = 0;                ///< calls held besides; 0: 128 for each slot
+  ProgramOptions programs;           ///< `slots` is set by the agent
+  std::optional<Duration> lifetime;  ///< counted from run() on; then it drains
   wire::LinkOptions link = {};
   /// Where directories for the files of jobs are made; on a disk of this machine.
   std::filesystem::path scratch = default_temp_parent();
@@ -118,6 +119,7 @@ class WorkerAgent final : public EndSink, private transport::LinkOwner {
   bool draining_ = false;
   bool leaving_ = false;
   std::optional<wire::Refusal> refused_;
+  std::optional<TimePoint> drain_at_;
   std::atomic<int> stops_{0};
   int stops_seen_ = 0;
 };
