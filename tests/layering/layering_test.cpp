@@ -25,6 +25,7 @@ const LayerTable table = {
     {"cluster",
      {"base", "codec", "futures", "executors", "scheduling", "mapreduce", "jobs", "wire",
       "transport"}},
+    {"launch", {"base"}},
     {"cli", {any_layer}},
 };
 
