@@ -13,6 +13,7 @@ int keys_command(const std::vector<std::string>& arguments);
 int submit_command(const std::vector<std::string>& arguments);
 /// jobs, status, cancel, logs, workers, drain and doctor: what a coordinator is asked.
 int ask_command(const std::string& command, const std::vector<std::string>& arguments);
+int cluster_command(const std::vector<std::string>& arguments);
 
 /// The programs muster-coordinator and muster-worker.
 int coordinator_main(const std::vector<std::string>& arguments);

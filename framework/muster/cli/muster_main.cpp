@@ -23,9 +23,10 @@ constexpr const char* usage_text =
   muster plugin check FILE.so  is it a sound plugin?
   muster plugin new NAME       start a plugin of your own
   muster keys init             make keys for a cluster; authorize, list and revoke them
+  muster cluster up            start workers here, with Slurm or over ssh; down and status
   muster version               print the version
 
-'muster run --help', 'muster plugin --help' and 'muster keys --help' say more.
+'muster run --help', and the same of plugin, keys and cluster, say more.
 Example: muster run wordcount --set case=lower README.md | sort -k2,2nr | head
 )";
 
@@ -43,6 +44,7 @@ int dispatch(const std::vector<std::string>& arguments) {
   for (const char* each : {"jobs", "status", "cancel", "logs", "workers", "drain", "doctor"}) {
     if (command == each) return ask_command(command, rest);
   }
+  if (command == "cluster") return cluster_command(rest);
   if (command == "version" || command == "--version") {
     fmt::print("muster {}\n", version_text);
     return 0;
@@ -53,7 +55,7 @@ int dispatch(const std::vector<std::string>& arguments) {
   }
   throw unknown_command("", command,
                         {"run", "submit", "jobs", "status", "cancel", "logs", "workers", "drain",
-                         "doctor", "plugin", "keys", "version", "help"},
+                         "doctor", "plugin", "keys", "cluster", "version", "help"},
                         "muster help");
 }
 
