@@ -50,14 +50,12 @@ Running& ClusterOfPrograms::start_coordinator(const Options& options) {
   Options all = options;
   all.insert(all.begin(), {"--bind", address_.empty() ? "tcp://127.0.0.1:*" : address_});
   Command start = command("muster-coordinator", std::move(all));
-  if (kill_at_sync_ != 0) {
-    start.environment.push_back("LD_PRELOAD=" MUSTER_KILL_AT_SYNC);
-    start.environment.push_back("KILL_AT_SYNC=" + std::to_string(kill_at_sync_));
-  }
+  start.environment.insert(start.environment.end(), coordinator_environment_.begin(),
+                           coordinator_environment_.end());
   coordinator_ = std::make_unique<Running>(start);
   const std::string line = await_line(*coordinator_, "listening at ");
   const auto at = line.find("tcp://");
-  if (kill_at_sync_ != 0 && at == std::string::npos) return *coordinator_;  // it came to that
+  if (!coordinator_environment_.empty() && at == std::string::npos) return *coordinator_;
   EXPECT_NE(at, std::string::npos) << coordinator_->err();
   if (at != std::string::npos) address_ = line.substr(at, line.find(',', at) - at);
   return *coordinator_;

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -28,8 +29,10 @@ class ClusterOfPrograms : public ::testing::Test {
 
   /// At a port that it chooses the first time, and at the same one later.
   Running& start_coordinator(const Options& options = {});
-  /// The next coordinator is killed at its n-th fsync; 0: it is not.
-  void kill_at_sync(int number) { kill_at_sync_ = number; }
+  /// Of the next coordinators, which may end before they listen.
+  void break_coordinator(std::vector<std::string> environment) {
+    coordinator_environment_ = std::move(environment);
+  }
   /// The next coordinator chooses another port.
   void forget_address() { address_.clear(); }
   Running& start_worker(const std::string& name, const Options& options = {});
@@ -50,7 +53,7 @@ class ClusterOfPrograms : public ::testing::Test {
  private:
   TempDir directory_{default_temp_parent()};
   std::string address_;
-  int kill_at_sync_ = 0;
+  std::vector<std::string> coordinator_environment_;
   std::unique_ptr<Running> coordinator_;
   std::vector<std::unique_ptr<Running>> workers_;
   std::vector<std::unique_ptr<Running>> dead_;

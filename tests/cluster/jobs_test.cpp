@@ -220,9 +220,9 @@ TEST_F(Jobs, SurviveAnEndAtEveryDurableStep) {
   for (int step = 1; faults == step - 1; ++step) {
     ASSERT_LT(step, 100);
     const std::string number = std::to_string(step);
-    kill_at_sync(step);
+    break_coordinator({"LD_PRELOAD=" MUSTER_KILL_AT_SYNC, "KILL_AT_SYNC=" + number});
     start_coordinator({"--state", "state" + number});
-    kill_at_sync(0);
+    break_coordinator({});
     if (coordinator().ended()) start_coordinator({"--state", "state" + number}), ++faults;
     start_worker("w" + number);
     Running client(command("muster", {"run", "wordcount", "text", "--chunk-size", "4", "-q", "-o",

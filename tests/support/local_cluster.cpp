@@ -48,8 +48,8 @@ LocalCluster::LocalCluster(Options options) : options_(std::move(options)) {
   auto listener = std::make_unique<transport::ZmqListener>(context_, "tcp://127.0.0.1:*");
   address_ = listener->address();
   listener_ = std::move(listener);
-  coordinator_ = std::make_unique<cluster::Coordinator>(options_.coordinator, *listener_,
-                                                        downloads() / "coordinator");
+  coordinator_ =
+      std::make_unique<cluster::Coordinator>(options_.coordinator, *listener_, state_.path());
   thread_ = std::thread([this] { coordinator_->run(); });
   for (unsigned i = 0; i < options_.workers; ++i) add_worker();
 }

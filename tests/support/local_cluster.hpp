@@ -6,6 +6,7 @@
 #include <thread>
 #include <vector>
 
+#include <muster/base/temp_dir.hpp>
 #include <muster/cluster/coordinator/coordinator.hpp>
 #include <muster/cluster/worker/worker_agent.hpp>
 #include <muster/transport/zmq_context.hpp>
@@ -44,6 +45,7 @@ class LocalCluster {
   std::string address_;
   transport::ZmqContext context_;
   std::unique_ptr<transport::Listener> listener_;
+  TempDir state_{default_temp_parent()};
   std::unique_ptr<cluster::Coordinator> coordinator_;
   std::thread thread_;
   std::vector<std::unique_ptr<Worker>> workers_;

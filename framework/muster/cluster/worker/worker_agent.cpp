@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <csignal>
 #include <iterator>
 #include <random>
 #include <utility>
@@ -10,6 +11,7 @@
 #include <muster/base/error.hpp>
 #include <muster/base/version.hpp>
 #include <muster/cluster/local_host.hpp>
+#include <muster/cluster/task_death.hpp>
 #include <muster/cluster/worker/worker_agent.hpp>
 
 namespace muster::cluster {
@@ -23,6 +25,12 @@ constexpr Duration starts_after = std::chrono::milliseconds(2);
 constexpr Duration program_idle_max = std::chrono::minutes(1);
 // How often a program that is being started is looked at.
 constexpr Duration start_poll = std::chrono::milliseconds(2);
+// Signals that were sent together arrive within this.
+constexpr Duration terminated_together = std::chrono::milliseconds(200);
+
+bool was_terminated(const wire::CallEnd& end) {
+  return end.kind == wire::EndKind::killed && decode_death(end.bytes).signal == SIGTERM;
+}
 
 }  // namespace
 
@@ -83,6 +91,7 @@ void WorkerAgent::on_session(TimePoint now) {
   for (const auto& [program, count] : open_counts_) idle_since_[program] = now;
   open_counts_.clear();
   ends_.clear();
+  terminated_.clear();
   starts_.clear();
   for (auto& [digest, asked] : wanted_) asked = false;
   if (draining_) state_ = wire::WorkerState{wire::WorkerState::Kind::draining, "it ends"};
@@ -319,6 +328,22 @@ void WorkerAgent::collect_ends(TimePoint now) {
       note_open(now, found->second.program, false);
       open_.erase(found);
     }
+    if (was_terminated(end)) {
+      terminated_.emplace_back(now + terminated_together, std::move(end));
+    } else {
+      ends_.push_back(std::move(end));
+    }
+  }
+  judge_terminated(now);
+}
+
+// An engine that ends a worker (scancel, the end of its walltime) sends SIGTERM to all its
+// processes: those calls have lost their worker, and may run elsewhere.
+void WorkerAgent::judge_terminated(TimePoint now) {
+  while (!terminated_.empty() && (draining_ || terminated_.front().first <= now)) {
+    wire::CallEnd end = std::move(terminated_.front().second);
+    terminated_.pop_front();
+    if (draining_) end = {end.number, wire::EndKind::worker_lost, "it was told to stop"};
     ends_.push_back(std::move(end));
   }
 }
@@ -365,7 +390,7 @@ void WorkerAgent::leave_if_done(TimePoint now) {
   // When the lease is over nobody waits for what is left to say.
   const std::optional<TimePoint> lease_end = link_.lease_end();
   const bool is_awaited = lease_end && now < *lease_end;
-  if (is_awaited && (!ends_.empty() || state_)) return;
+  if (is_awaited && (!ends_.empty() || !terminated_.empty() || state_)) return;
   leaving_ = true;
   options_.log(fmt::format("worker '{}' leaves", options_.name));
   runner_.end("it has drained");
@@ -373,6 +398,8 @@ void WorkerAgent::leave_if_done(TimePoint now) {
 
 std::optional<TimePoint> WorkerAgent::next_deadline() {
   std::optional<TimePoint> next = look_again_at_;
+  if (!terminated_.empty())
+    next = std::min(next.value_or(TimePoint::max()), terminated_.front().first);
   if (drain_at_) next = std::min(next.value_or(TimePoint::max()), *drain_at_);
   for (const auto& [program, since] : idle_since_)
     next = std::min(next.value_or(TimePoint::max()), since + program_idle_max);

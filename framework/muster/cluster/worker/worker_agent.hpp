@@ -86,6 +86,7 @@ class WorkerAgent final : public EndSink, private transport::LinkOwner {
   void note_open(TimePoint now, const wire::Digest& program, bool has_begun);
   void end_idle_programs(TimePoint now);
   void collect_ends(TimePoint now);
+  void judge_terminated(TimePoint now);
   void send_ends();
   void look_for_starts(TimePoint now);
   void send_wanted();
@@ -113,7 +114,10 @@ class WorkerAgent final : public EndSink, private transport::LinkOwner {
   std::map<wire::Digest, TimePoint> idle_since_;     ///< of the others
   std::map<wire::Digest, bool> wanted_;              ///< files; whether they were asked for
   std::deque<wire::CallEnd> ends_;                   ///< to be sent
-  std::vector<std::uint64_t> starts_;                ///< to be sent
+  /// Calls whose processes somebody has sent SIGTERM; until when it may turn out that the worker
+  /// has got one, too.
+  std::deque<std::pair<TimePoint, wire::CallEnd>> terminated_;
+  std::vector<std::uint64_t> starts_;  ///< to be sent
   std::optional<TimePoint> look_again_at_;
   std::optional<wire::WorkerState> state_;  ///< to be sent
   bool draining_ = false;
