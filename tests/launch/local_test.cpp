@@ -81,6 +81,20 @@ TEST_F(Local, AKeeperThatWasKilledIsMissedAndCanBeReplaced) {
   expect_down();
 }
 
+TEST_F(Local, AsManyAsThereIsToDo) {
+  const std::string address = address_of(up({"--adapt", "1:3", "--poll", "50ms"}));
+  EXPECT_TRUE(status_says("launcher local, 1 to 3 workers wanted, 1 running"));
+  ClusterExecutor executor(address);
+  const auto futures = submit_all(executor);
+  EXPECT_TRUE(eventually([&] { return processes("muster-worker").size() == 3; })) << keeper_log();
+  expect_all(futures);
+  executor.shutdown();
+  expect_down();
+  expect_refused(up({"--adapt", "3:1"}), 2, "MIN is more than MAX");
+  expect_refused(up({"--adapt", "3"}), 2, "is not of the form MIN:MAX");
+  expect_refused(up({"--adapt", "1:3", "-n", "2"}), 2, "exclude each other");
+}
+
 TEST_F(Local, ANameIsUpOnce) {
   address_of(up({}));
   const Finished again = up({});

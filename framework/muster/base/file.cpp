@@ -1,6 +1,7 @@
 #include <cerrno>
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <muster/base/error.hpp>
@@ -91,6 +92,13 @@ void write_file_synced(const std::filesystem::path& path, std::string_view bytes
   const UniqueFd fd = open_file(path, O_WRONLY | O_CREAT | O_TRUNC);
   write_all(fd.get(), bytes, path);
   sync_file(fd.get(), path);
+}
+
+void raise_open_files_limit() noexcept {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);  // if it stays, what needs more says so
 }
 
 }  // namespace muster

@@ -49,4 +49,8 @@ std::string read_file(const std::filesystem::path& path, std::size_t size_max = 
 /// Writes a file whole and fsyncs it. For files inside a directory that is committed by rename.
 void write_file_synced(const std::filesystem::path& path, std::string_view bytes);
 
+/// As many files as the system lets this process have open (RLIMIT_NOFILE): the usual limit is for
+/// programs that use select(). Inherited by what it starts.
+void raise_open_files_limit() noexcept;
+
 }  // namespace muster

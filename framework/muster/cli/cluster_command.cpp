@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,6 +16,7 @@
 #include <muster/cli/own_directory.hpp>
 #include <muster/cli/stop_signals.hpp>
 #include <muster/cli/streams.hpp>
+#include <muster/cluster/client/job_client.hpp>
 #include <muster/launch/cluster_control.hpp>
 #include <muster/launch/slurm_script.hpp>
 
@@ -50,6 +52,11 @@ std::string only_name(const ClusterRequest& request) {
   throw Error(ErrorCode::usage, fmt::format("'muster cluster {}' takes one name", request.command));
 }
 
+std::string wanted_text(const launch::ClusterSpec& spec) {
+  return spec.adapt ? fmt::format("{} to {}", spec.adapt->min, spec.adapt->max)
+                    : std::to_string(spec.wanted);
+}
+
 int up(const ClusterRequest& request) {
   require_no_names(request);
   const StopSignals signals;
@@ -58,7 +65,7 @@ int up(const ClusterRequest& request) {
     const std::string address = control.bring_up(
         request.spec, std::filesystem::read_symlink("/proc/self/exe"), signals.token());
     say(fmt::format("cluster '{}' is up: {} workers with launcher {}; logs are in {}\n",
-                    request.spec.name, request.spec.wanted, to_string(request.spec.launcher),
+                    request.spec.name, wanted_text(request.spec), to_string(request.spec.launcher),
                     control.directory().path().string()));
     fmt::print("{}\n", address);
     return static_cast<int>(ExitCode::ok);
@@ -76,9 +83,37 @@ int down(const ClusterRequest& request) {
   return static_cast<int>(ExitCode::ok);
 }
 
+/// Asks a cluster's coordinator what there is to do, over one connection as long as that lasts.
+class LoadQuestion {
+ public:
+  std::optional<launch::Load> operator()(const launch::ClusterSpec& spec) {
+    try {
+      if (client_ == nullptr) {
+        client_ = std::make_unique<cluster::JobClient>(
+            spec.worker.coordinator,
+            cluster::JobClientOptions{"muster cluster keep", spec.worker.keys, patience, patience});
+      }
+      const wire::WorkerRows rows = client_->workers();
+      launch::Load load{rows.open_calls, 0};
+      for (const wire::WorkerRow& each : rows.workers) load.slots += each.slots;
+      return load;
+    } catch (const Error&) {
+      client_.reset();  // it may be started again just now; the next round asks anew
+      return std::nullopt;
+    }
+  }
+
+ private:
+  static constexpr Duration patience = std::chrono::seconds(2);
+  std::unique_ptr<cluster::JobClient> client_;
+};
+
 int keep(const ClusterRequest& request) {
   const StopSignals signals;
-  control_of(only_name(request)).keep(signals.token());
+  const auto question = std::make_shared<LoadQuestion>();
+  control_of(only_name(request)).keep(signals.token(), [question](const auto& spec) {
+    return (*question)(spec);
+  });
   return static_cast<int>(ExitCode::ok);
 }
 
@@ -116,7 +151,7 @@ void print_status(const std::string& name) {
   const ClusterControl control = control_of(name);
   const ClusterStatus status = control.status();
   fmt::print("cluster '{}': launcher {}, {} workers wanted, {}\n", name,
-             to_string(status.spec.launcher), status.spec.wanted,
+             to_string(status.spec.launcher), wanted_text(status.spec),
              status.trouble.empty() ? counts_text(status.pilots) : status.trouble);
   const auto& directory = control.directory();
   if (status.spec.has_own_coordinator()) {

@@ -91,6 +91,8 @@ int run_coordinator(const po::variables_map& values) {
   constexpr int heartbeats_a_lease = 10;
   options.sessions.lease = parse_duration(values["lease"].as<std::string>(), "--lease");
   options.sessions.heartbeat = options.sessions.lease / heartbeats_a_lease;
+  options.recover_within =
+      parse_duration(values["recover-within"].as<std::string>(), "--recover-within");
   options.log = [](const std::string& line) { log_line("muster-coordinator", line); };
   cluster::Coordinator coordinator(std::move(options), listener, state,
                                    authorized ? &*authorized : nullptr);
@@ -198,6 +200,8 @@ int coordinator_main(const std::vector<std::string>& arguments) {
       "~/.local/state/muster)");
   add("lease", po::value<std::string>()->value_name("TIME")->default_value("10s"),
       "a worker or client that was not heard of for so long is given up");
+  add("recover-within", po::value<std::string>()->value_name("TIME")->default_value("1m"),
+      "after a restart jobs wait so long for workers that have map outputs of them");
   add("let-anyone-run-anything", "bind to an address that other machines reach, without keys");
   add("address-file", po::value<std::string>()->value_name("FILE"),
       "write the address there as soon as it listens");

@@ -37,6 +37,10 @@ po::options_description cluster_description() {
       "local: processes of this machine; slurm: array jobs; ssh: other machines");
   add("workers,n", text()->value_name("N"),
       "how many workers (default: 1; with ssh as many as the hosts take)");
+  add("adapt", text()->value_name("MIN:MAX"),
+      "instead of -n: as many as there is to do, within these; asks the coordinator, with "
+      "client.key "
+      "of --keys if there are keys");
   add("name", text()->value_name("NAME"), "of the cluster (default: default)");
   add("coordinator,c", text()->value_name("ADDRESS"),
       "the coordinator, as workers reach it (default: start one, with --bind)");
@@ -142,6 +146,31 @@ void read_worker_options(const po::variables_map& values, ClusterSpec& spec) {
   }
 }
 
+void read_adapt(const po::variables_map& values, ClusterSpec& spec) {
+  const std::string text = text_of(values, "adapt");
+  if (text.empty()) return;
+  if (values.count("workers") != 0)
+    throw Error(ErrorCode::usage, "-n and --adapt exclude each other", "leave -n out");
+  const auto colon = text.find(':');
+  if (colon == std::string::npos) {
+    throw Error(ErrorCode::usage, fmt::format("--adapt '{}' is not of the form MIN:MAX", text),
+                "--adapt 1:8");
+  }
+  launch::AdaptRange range{parse_count(text.substr(0, colon), "--adapt"),
+                           parse_count(text.substr(colon + 1), "--adapt")};
+  if (range.min > range.max)
+    throw Error(ErrorCode::usage, fmt::format("--adapt '{}': MIN is more than MAX", text),
+                "--adapt 1:8");
+  if (!spec.worker.keys.empty() && !fs::exists(fs::path(spec.worker.keys) / "client.key")) {
+    throw Error(
+        ErrorCode::usage,
+        fmt::format("--adapt asks the coordinator, and '{}' has no client.key", spec.worker.keys),
+        "'muster keys init client' makes one, to be authorized as --role client");
+  }
+  spec.adapt = range;
+  spec.wanted = range.min;
+}
+
 void read_spec(const po::variables_map& values, ClusterSpec& spec) {
   spec.launcher = launch::parse_launcher_kind(values["launcher"].as<std::string>());
   if (!spec.sbatch_flags.empty() && spec.launcher != LauncherKind::slurm) {
@@ -156,8 +185,9 @@ void read_spec(const po::variables_map& values, ClusterSpec& spec) {
   spec.wanted = spec.launcher == LauncherKind::ssh ? launch::total_count(spec.hosts) : 1;
   if (values.count("workers") != 0)
     spec.wanted = parse_count(values["workers"].as<std::string>(), "-n");
+  read_adapt(values, spec);
   constexpr unsigned workers_max = 10'000;
-  if (spec.wanted > workers_max)
+  if (std::max(spec.wanted, spec.adapt ? spec.adapt->max : 0) > workers_max)
     throw Error(ErrorCode::usage, fmt::format("-n: at most {} workers", workers_max));
   spec.drain_time = parse_duration(values["drain-time"].as<std::string>(), "--drain-time");
   if (values.count("poll") != 0)

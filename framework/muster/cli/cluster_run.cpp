@@ -16,6 +16,7 @@
 namespace muster::cli {
 namespace {
 
+constexpr Duration cancel_within = std::chrono::seconds(30);
 // So that it fits into one message.
 constexpr std::size_t plan_bytes_max = std::size_t{15} << 20U;
 
@@ -116,7 +117,10 @@ wire::JobState follow(cluster::JobClient& client, std::uint64_t job, JobView& vi
   wire::JobState state = client.watch(job, on_news, [&] { return signals.received() != 0; });
   if (state.has_ended()) return state;
   client.cancel(job);
-  return client.watch(job, on_news);
+  const TimePoint until = Clock::now() + cancel_within;
+  state = client.watch(job, on_news, [&] { return Clock::now() >= until; });
+  if (state.has_ended()) return state;
+  throw Error(ErrorCode::cancelled, fmt::format("job {} was told to stop and has not yet", job));
 }
 
 }  // namespace
@@ -144,6 +148,10 @@ void run_on_cluster(const ClusterRun& run, JobView& view, const StopSignals& sig
 }
 
 std::uint64_t submit_to_cluster(const ClusterRun& run, const StopSignals& signals) {
+  if (run.dry_run) {
+    throw Error(ErrorCode::usage, "'muster submit' has no --dry-run",
+                "'muster run --dry-run' shows the plan");
+  }
   if (!run.spec.output) {
     throw Error(ErrorCode::usage, "a job that nobody waits for needs an output directory",
                 "add --output DIR, which the workers have to see");

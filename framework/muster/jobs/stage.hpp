@@ -18,7 +18,8 @@ namespace muster::jobs {
 
 /// Where a job keeps its files while it runs.
 struct Workspace {
-  std::filesystem::path runs;   ///< run files; empty: their names alone, the place is known there
+  /// Run files. Empty: their names alone; they lie where they were made, and can get lost.
+  std::filesystem::path runs;
   std::filesystem::path parts;  ///< parts of the result
   bool lasting = false;         ///< those are for an output directory; otherwise for a stream, soon
 };

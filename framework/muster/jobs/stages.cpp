@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <muster/base/checksum.hpp>
 #include <muster/base/error.hpp>
 #include <muster/jobs/stage.hpp>
 #include <muster/jobs/task_functions.hpp>
@@ -116,7 +115,7 @@ class MapStage final : public Stage {
       data_.part_files.resize(plan.chunks.size());
     } else {
       data_.runs.resize(plan.chunks.size());
-      counted_.resize(plan.chunks.size());
+      if (workspace.runs.empty()) counted_.resize(plan.chunks.size());
       data_.partition_records.resize(plan.partitions);
     }
   }
@@ -159,20 +158,25 @@ class MapStage final : public Stage {
       return;
     }
     data_.runs[chunk] = file_of(attempt);
-    if (const std::uint64_t before = std::exchange(counted_[chunk], checksum(bytes))) {
-      // It ran again because what it had left was lost; its records have been counted.
-      if (before == counted_[chunk]) return;
-      throw Error(ErrorCode::task, describe(chunk) + " gave something else when it was run again",
-                  "a task that runs on a cluster has to give the same for the same input");
+    if (result.partition_records.size() != plan_.partitions)
+      throw Error(ErrorCode::corrupt, describe(chunk) + ": its counts are not of the partitions");
+    if (!counted_.empty()) {
+      // What it had left may have been lost: then it counts as it is now.
+      const Bytes before = std::exchange(counted_[chunk], Bytes(bytes));
+      if (!before.empty()) count(mapreduce::decode_map_result(before), false);
     }
-    data_.records_mapped += result.records_in;
-    data_.run_bytes += result.run_bytes;
-    for (std::size_t i = 0; i < result.partition_records.size(); ++i) {
-      data_.partition_records.at(i) += result.partition_records[i];
-    }
+    count(result, true);
   }
 
  private:
+  void count(const mapreduce::MapResult& result, bool adds) {
+    const std::uint64_t sign = adds ? 1 : ~std::uint64_t{0};  // modulo 2^64
+    data_.records_mapped += sign * result.records_in;
+    data_.run_bytes += sign * result.run_bytes;
+    for (std::size_t i = 0; i < result.partition_records.size(); ++i)
+      data_.partition_records[i] += sign * result.partition_records[i];
+  }
+
   std::filesystem::path file_of(std::string_view attempt) const {
     if (plan_.map_only()) return part_file(workspace_, attempt);
     return workspace_.runs / fmt::format("run-{}", attempt);
@@ -181,7 +185,7 @@ class MapStage final : public Stage {
   const Plan& plan_;
   const Workspace& workspace_;
   JobData& data_;
-  std::vector<std::uint64_t> counted_;  // by chunk: checksum of the result that was; 0: none yet
+  std::vector<Bytes> counted_;  // by chunk: the result that was; only where runs can be lost
 };
 
 class ReduceStage final : public Stage {

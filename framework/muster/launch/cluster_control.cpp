@@ -150,7 +150,7 @@ void ClusterControl::keep_coordinator(OwnCoordinator& coordinator) {
   }
 }
 
-void ClusterControl::keep(const std::stop_token& stop) {
+void ClusterControl::keep(const std::stop_token& stop, const AskLoad& load) {
   const std::string name = directory_.load().name;
   const auto lock = directory_.lock_for_keeper();
   if (!lock) {
@@ -161,7 +161,17 @@ void ClusterControl::keep(const std::stop_token& stop) {
   const ClusterSpec spec = directory_.load();
   require_this_host(spec);
   const auto launcher = make_launcher(spec, directory_);
-  Keeper keeper(*launcher, {.wanted = spec.wanted, .adapt = {}, .log = log_});
+  KeeperOptions options;
+  options.wanted = spec.wanted;
+  options.log = log_;
+  if (spec.adapt) {
+    options.adapt.emplace();
+    options.adapt->min = spec.adapt->min;
+    options.adapt->max = spec.adapt->max;
+    options.adapt->slots_per_worker = spec.worker.slots.value_or(0);
+    options.load = [&] { return load(spec); };
+  }
+  Keeper keeper(*launcher, std::move(options));
   OwnCoordinator coordinator(spec, directory_);
   log_(fmt::format("keeps {} workers of '{}'", spec.wanted, spec.name));
   std::mutex mutex;

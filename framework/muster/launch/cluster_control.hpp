@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include <muster/base/clock.hpp>
+#include <muster/launch/adapt_policy.hpp>
 #include <muster/launch/cluster_directory.hpp>
 #include <muster/launch/cluster_spec.hpp>
 #include <muster/launch/launcher.hpp>
@@ -43,9 +44,11 @@ class ClusterControl {
   std::string bring_up(ClusterSpec spec, const std::filesystem::path& muster_program,
                        const std::stop_token& stop);
 
-  /// The keeper's work: keeps coordinator and workers there until a stop is requested. Throws
+  /// The keeper's work: keeps coordinator and workers there until a stop is requested. With a
+  /// range, how many follows what `load` says of the spec's coordinator; see KeeperOptions. Throws
   /// Error(usage) if the cluster has a keeper.
-  void keep(const std::stop_token& stop);
+  using AskLoad = std::function<std::optional<Load>(const ClusterSpec&)>;
+  void keep(const std::stop_token& stop, const AskLoad& load);
 
   /// Ends keeper, workers and coordinator, and removes the directory. Workers may finish what they
   /// have begun for `grace`. If it throws, it can be done again.

@@ -85,20 +85,21 @@ void require_cluster_name(std::string_view name) {
 }
 
 std::string to_json(const ClusterSpec& spec) {
-  const Json json = {{"schema", schema},
-                     {"name", spec.name},
-                     {"token", spec.token},
-                     {"host", spec.host},
-                     {"launcher", to_string(spec.launcher)},
-                     {"wanted", spec.wanted},
-                     {"worker", worker_to_json(spec.worker)},
-                     {"bind", spec.bind},
-                     {"coordinator_program", spec.coordinator_program},
-                     {"sbatch_flags", spec.sbatch_flags},
-                     {"drain_time_ns", spec.drain_time.count()},
-                     {"hosts", hosts_to_json(spec.hosts)},
-                     {"ssh_command", spec.ssh_command},
-                     {"poll_ns", spec.poll.count()}};
+  Json json = {{"schema", schema},
+               {"name", spec.name},
+               {"token", spec.token},
+               {"host", spec.host},
+               {"launcher", to_string(spec.launcher)},
+               {"wanted", spec.wanted},
+               {"worker", worker_to_json(spec.worker)},
+               {"bind", spec.bind},
+               {"coordinator_program", spec.coordinator_program},
+               {"sbatch_flags", spec.sbatch_flags},
+               {"drain_time_ns", spec.drain_time.count()},
+               {"hosts", hosts_to_json(spec.hosts)},
+               {"ssh_command", spec.ssh_command},
+               {"poll_ns", spec.poll.count()}};
+  if (spec.adapt) json["adapt"] = {spec.adapt->min, spec.adapt->max};
   try {
     return json.dump(2) + "\n";
   } catch (const Json::exception&) {
@@ -119,6 +120,10 @@ ClusterSpec parse_spec(std::string_view text, std::string_view file) {
     json.at("host").get_to(out.host);
     out.launcher = parse_launcher_kind(json.at("launcher").get<std::string>());
     json.at("wanted").get_to(out.wanted);
+    if (json.contains("adapt")) {
+      const Json& range = json.at("adapt");
+      out.adapt = {range.at(0).get<unsigned>(), range.at(1).get<unsigned>()};
+    }
     out.worker = worker_from_json(json.at("worker"));
     json.at("bind").get_to(out.bind);
     json.at("coordinator_program").get_to(out.coordinator_program);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,6 +18,14 @@ enum class LauncherKind { local, slurm, ssh };
 LauncherKind parse_launcher_kind(std::string_view text);
 const char* to_string(LauncherKind kind) noexcept;
 
+/// As many workers as there is to do, within these.
+struct AdaptRange {
+  unsigned min = 1;
+  unsigned max = 1;
+
+  bool operator==(const AdaptRange&) const = default;
+};
+
 /// What somebody has asked `muster cluster up` for: all that it takes to start, find and end the
 /// cluster. Kept as JSON in its directory.
 struct ClusterSpec {
@@ -24,7 +33,8 @@ struct ClusterSpec {
   std::string token;  ///< of this life of the cluster: what belongs to it bears this mark
   std::string host;   ///< where it was brought up, and its keeper runs
   LauncherKind launcher = LauncherKind::local;
-  unsigned wanted = 1;
+  unsigned wanted = 1;              ///< at the start, with a range
+  std::optional<AdaptRange> adapt;  ///< none: so many all the time
   WorkerCommand worker;
 
   /// The address that a coordinator of its own binds to; empty: the coordinator is somebody else's.

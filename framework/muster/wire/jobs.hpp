@@ -38,13 +38,14 @@ struct JobAnswer {
 
   std::uint64_t number = 0;
   bool is_refused = false;
+  std::uint8_t code = 0;  ///< of a refusal: an ErrorCode, 0 for usage
   std::uint64_t job = 0;
   std::string message;  ///< of a refusal
   std::string hint;
 
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(number, is_refused, job, message, hint);
+    archive(number, is_refused, code, job, message, hint);
   }
 };
 
@@ -64,12 +65,13 @@ struct AskJob {
   What what = What::list;
   std::uint64_t job = 0;
   std::uint64_t from = 0;
+  std::uint64_t ticket = 0;  ///< of `watch`: the job's, from who has submitted it; 0: others
 
   template <class Archive>
   void serialize(Archive& archive) {
     archive(number);
     serialize_enum(archive, what, What::cancel);
-    archive(job, from);
+    archive(job, from, ticket);
   }
 };
 
@@ -201,7 +203,7 @@ struct WorkerRows {
 
   std::uint64_t number = 0;
   std::vector<WorkerRow> workers;
-  std::uint64_t open_calls = 0;  ///< of all clients
+  std::uint64_t open_calls = 0;  ///< of all clients, and chunks of jobs that may run
   std::uint64_t open_jobs = 0;
 
   template <class Archive>

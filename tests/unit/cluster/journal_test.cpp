@@ -52,6 +52,7 @@ TEST_F(JournalTest, HasWhatWasCommittedAndNothingElse) {
   EXPECT_EQ(chunks[0].instance, 99U);
   EXPECT_EQ(chunks[0].result, std::string("\0bytes", 6));
   EXPECT_EQ(journal.lines(1, 0, 10), std::vector<std::string>{"it has begun"});
+  EXPECT_EQ(journal.line_count(1), 1U);
   EXPECT_EQ(journal.find_ticket(11), 1U);
   EXPECT_EQ(journal.find_ticket(12), std::nullopt);
 }
@@ -80,8 +81,10 @@ TEST_F(JournalTest, AChunkThatRunsAgainReplacesWhatItWas) {
   journal.add_chunk(1, {0, 0, "second", 2, "y"});
   ASSERT_EQ(journal.chunks(1).size(), 1U);
   EXPECT_EQ(journal.chunks(1)[0].attempt, "second");
-  journal.remove_chunk(1, 0, 0);
-  EXPECT_TRUE(journal.chunks(1).empty());
+  journal.lose_chunk(1, 0, 0);
+  ASSERT_EQ(journal.chunks(1).size(), 1U);
+  EXPECT_EQ(journal.chunks(1)[0].instance, 0U);
+  EXPECT_EQ(journal.chunks(1)[0].result, "y");
 }
 
 TEST_F(JournalTest, IsForOneCoordinatorAtATime) {
@@ -112,14 +115,8 @@ TEST_F(JournalTest, NamesTheFileThatIsDamaged) {
   }
 }
 
-TEST_F(JournalTest, KeepsItsDataKeysAndShowsThemToNobody) {
-  std::string secret;
-  {
-    Journal journal(file);
-    secret = journal.data_keys().secret_key;
-    EXPECT_EQ(journal.data_keys().secret_key, secret);
-  }
-  EXPECT_EQ(Journal(file).data_keys().secret_key, secret);
+TEST_F(JournalTest, IsForItsOwnerAlone) {
+  const Journal journal(file);
   const auto mode = std::filesystem::status(file).permissions();
   EXPECT_EQ(mode & (std::filesystem::perms::group_all | std::filesystem::perms::others_all),
             std::filesystem::perms::none);

@@ -24,6 +24,7 @@ ClusterSpec full_spec() {
   out.host = "head";
   out.launcher = LauncherKind::ssh;
   out.wanted = 7;
+  out.adapt = AdaptRange{2, 9};
   out.worker = {"/w", "tcp://head:1", "/keys", 3, 4h, {"A=b c", "D="}};
   out.bind = "tcp://127.0.0.1:*";
   out.coordinator_program = "/c";

@@ -214,7 +214,7 @@ JobClient::Answer JobClient::await(std::uint64_t number) {
   const auto* const plain = std::get_if<wire::JobAnswer>(&answer);
   if (plain != nullptr && plain->is_refused) {
     open_.erase(number);
-    throw Error(ErrorCode::usage, plain->message, plain->hint);
+    throw Error(static_cast<ErrorCode>(plain->code), plain->message, plain->hint);
   }
   return answer;
 }
@@ -231,13 +231,23 @@ std::uint64_t JobClient::submit(wire::SubmitJob job, const std::filesystem::path
     const Lock lock(mutex_);
     files_[job.plugin] = plugin;
   }
-  return std::get<wire::JobAnswer>(ask_and_wait(std::move(job))).job;
+  const std::uint64_t ticket = job.ticket;
+  const std::uint64_t number = std::get<wire::JobAnswer>(ask_and_wait(std::move(job))).job;
+  const Lock lock(mutex_);
+  tickets_[number] = ticket;
+  return number;
 }
 
 wire::JobState JobClient::watch(std::uint64_t job,
                                 const std::function<void(const wire::JobState&)>& on_news,
                                 const std::function<bool()>& stop_waiting) {
-  const std::uint64_t number = ask(wire::AskJob{0, wire::AskJob::What::watch, job, 0}, true);
+  wire::AskJob question{0, wire::AskJob::What::watch, job, 0, 0};
+  {
+    const Lock lock(mutex_);
+    const auto own = tickets_.find(job);
+    if (own != tickets_.end()) question.ticket = own->second;
+  }
+  const std::uint64_t number = ask(question, true);
   wire::JobState last;
   for (;;) {
     {
@@ -263,7 +273,7 @@ wire::JobState JobClient::watch(std::uint64_t job,
 }
 
 wire::JobState JobClient::state(std::uint64_t job) {
-  const Answer answer = ask_and_wait(wire::AskJob{0, wire::AskJob::What::state, job, 0});
+  const Answer answer = ask_and_wait(wire::AskJob{0, wire::AskJob::What::state, job, 0, 0});
   return std::get<wire::JobStates>(answer).jobs.at(0);
 }
 
@@ -272,11 +282,12 @@ std::vector<wire::JobState> JobClient::list() {
 }
 
 void JobClient::cancel(std::uint64_t job) {
-  ask_and_wait(wire::AskJob{0, wire::AskJob::What::cancel, job, 0});
+  ask_and_wait(wire::AskJob{0, wire::AskJob::What::cancel, job, 0, 0});
 }
 
 wire::JobLog JobClient::log(std::uint64_t job, std::uint64_t from) {
-  return std::get<wire::JobLog>(ask_and_wait(wire::AskJob{0, wire::AskJob::What::log, job, from}));
+  return std::get<wire::JobLog>(
+      ask_and_wait(wire::AskJob{0, wire::AskJob::What::log, job, from, 0}));
 }
 
 wire::WorkerRows JobClient::workers() {

@@ -93,6 +93,7 @@ class JobClient final : private transport::LinkOwner {
   std::condition_variable changed_;
   std::map<std::uint64_t, Open> open_;
   std::map<wire::Digest, std::filesystem::path> files_;
+  std::map<std::uint64_t, std::uint64_t> tickets_;  ///< by job: of those that it has submitted
   std::uint64_t last_number_ = 0;
   std::optional<unsigned> slots_;  ///< said at the beginning of a session
   bool ending_ = false;

@@ -31,6 +31,7 @@ class CodeRelay {
 
   /// True if the file is here. False: it is asked for, of this client first.
   bool fetch(wire::SessionId client, const wire::Digest& digest, Sends& out);
+  bool has(const wire::Digest& digest) { return store_.has(digest); }
   /// It has been asked for and may still come.
   bool is_awaited(const wire::Digest& digest) const { return searches_.contains(digest); }
 

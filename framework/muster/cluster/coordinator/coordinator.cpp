@@ -12,9 +12,9 @@ constexpr int frames_a_round = 256;
 // How soon a revoked key is put out.
 constexpr Duration look_at_keys_every = std::chrono::seconds(1);
 
-CoordinatorOptions with_keys(CoordinatorOptions options, AuthorizedKeys* keys, Journal& journal) {
+CoordinatorOptions with_keys(CoordinatorOptions options, AuthorizedKeys* keys) {
   if (keys != nullptr) {
-    options.data_keys = journal.data_keys();
+    options.data_keys = transport::make_curve_keys();
     options.sessions.may_be = [keys](std::string_view user, wire::Role role) {
       return keys->may_be(user, role);
     };
@@ -30,7 +30,7 @@ Coordinator::Coordinator(CoordinatorOptions options, transport::Listener& listen
       keys_(keys),
       store_(state / "programs"),
       journal_(state / "journal.db"),
-      core_(Clock::now(), with_keys(std::move(options), keys, journal_), store_, journal_),
+      core_(Clock::now(), with_keys(std::move(options), keys), store_, journal_),
       committer_([this] { run_commits(); }) {}
 
 Coordinator::~Coordinator() {
@@ -92,6 +92,7 @@ void Coordinator::run() {
       if (keys_->has_changed()) core_.recheck_keys(now);
     }
     core_.expire(now);
+    journal_.commit();  // before an output that follows from it becomes visible
     take_commits(now);
     CoordinatorCore::Frames frames = core_.take_frames(now);
     journal_.commit();  // what is said is true from now on

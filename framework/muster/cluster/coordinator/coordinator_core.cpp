@@ -48,7 +48,7 @@ CoordinatorCore::CoordinatorCore(TimePoint now, CoordinatorOptions options, Code
       sessions_(options_.sessions),
       scheduler_(options_.scheduler),
       relay_(store),
-      jobs_(journal, options_.sessions.lease, options_.log) {
+      jobs_(journal, options_.recover_within, options_.log) {
   jobs_.recover(now);
 }
 
@@ -136,6 +136,7 @@ void CoordinatorCore::on(TimePoint now, const wire::SessionEnded& event) {
     }
     relay_.remove_client(event.session, code_);
     std::erase_if(submissions_, [&](const auto& each) { return each.client == event.session; });
+    take_submissions(now);
     jobs_.client_left(event.session);
     carry_out_orders(now);
     return;
@@ -224,7 +225,9 @@ void CoordinatorCore::on_worker(TimePoint now, wire::SessionId worker, wire::Mes
   } else if (const auto* wanted = std::get_if<wire::CodeWanted>(&message)) {
     relay_.on(worker, *wanted, code_);
   } else if (const auto* place = std::get_if<wire::DataPlace>(&message)) {
-    jobs_.worker_at(to_worker(worker), place->address);
+    constexpr std::size_t address_max = 256;
+    if (place->address.starts_with("tcp://") && place->address.size() <= address_max)
+      jobs_.worker_at(to_worker(worker), printable(place->address));
   }
 }
 

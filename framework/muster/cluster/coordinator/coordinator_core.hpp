@@ -17,6 +17,7 @@
 #include <muster/cluster/coordinator/code_relay.hpp>
 #include <muster/cluster/coordinator/job_book.hpp>
 #include <muster/scheduling/scheduler.hpp>
+#include <muster/transport/curve.hpp>
 #include <muster/wire/sessions.hpp>
 
 namespace muster::cluster {
@@ -24,6 +25,9 @@ namespace muster::cluster {
 struct CoordinatorOptions {
   wire::SessionsOptions sessions = {};
   scheduling::SchedulerOptions scheduler = {};
+  /// How long jobs of an earlier life wait for workers that had something of them. After an outage
+  /// all have tried to come back by then: see LinkOptions::pause_max.
+  Duration recover_within = std::chrono::minutes(1);
   /// By which workers know each other (wire::DataKeys); empty: there are no keys.
   transport::CurveKeyPair data_keys = {};
   /// Gets a line for each thing that people who run it want to know of. It must not throw.
@@ -125,6 +129,8 @@ class CoordinatorCore {
   // coordinator_jobs.cpp
   void on(TimePoint now, wire::SessionId client, wire::SubmitJob&& submission);
   void take_submissions(TimePoint now);
+  template <class M>
+  void send_answer(TimePoint now, wire::SessionId client, std::uint64_t number, const M& message);
   void on(TimePoint now, wire::SessionId client, const wire::AskWorkers& question);
   void on_end_of_job_attempt(TimePoint now, const scheduling::StartAttempt& attempt,
                              wire::CallEnd&& end);

@@ -9,29 +9,53 @@
 // Jobs: between their book, clients, workers and the scheduler.
 
 namespace muster::cluster {
+namespace {
+
+wire::JobAnswer refusal(std::uint64_t number, const Error& error) {
+  return {number, true, static_cast<std::uint8_t>(error.code()), 0, error.what(), error.hint()};
+}
+
+}  // namespace
+
+/// What is too long for a message is refused, whoever has made it so long.
+template <class M>
+void CoordinatorCore::send_answer(TimePoint now, wire::SessionId client, std::uint64_t number,
+                                  const M& message) {
+  try {
+    sessions_.send(now, client, message, output_);
+  } catch (const Error& error) {
+    sessions_.send(now, client, refusal(number, error), output_);
+  }
+}
 
 void CoordinatorCore::on(TimePoint now, wire::SessionId client, wire::SubmitJob&& submission) {
-  relay_.fetch(client, submission.plugin, code_);
-  submissions_.push_back({client, std::move(submission)});
-  take_submissions(now);
+  try {
+    relay_.fetch(client, submission.plugin, code_);
+    submissions_.push_back({client, std::move(submission)});
+    take_submissions(now);
+  } catch (const Error& error) {
+    send_answer(now, client, submission.number, refusal(submission.number, error));
+  }
 }
 
 /// Those whose plugins are here now, so that the client is not needed any more.
 void CoordinatorCore::take_submissions(TimePoint now) {
-  CodeRelay::Sends asked;
   for (Submission& each : std::exchange(submissions_, {})) {
     if (relay_.is_awaited(each.job.plugin)) {
       submissions_.push_back(std::move(each));
       continue;
     }
-    wire::JobAnswer answer;
-    if (relay_.fetch(each.client, each.job.plugin, asked)) {
-      answer = jobs_.submit(now, each.client, clients_.at(each.client).name, std::move(each.job));
-    } else {
-      answer = {each.job.number, true, 0, "the job's plugin could not be fetched from its client",
-                ""};
+    const std::uint64_t number = each.job.number;
+    wire::JobAnswer answer{number, true, 0, 0, "its plugin could not be fetched from the client",
+                           ""};
+    try {
+      if (relay_.has(each.job.plugin)) {
+        answer = jobs_.submit(now, each.client, clients_.at(each.client).name, std::move(each.job));
+      }
+    } catch (const Error& error) {
+      answer = refusal(number, error);
     }
-    sessions_.send(now, each.client, answer, output_);
+    send_answer(now, each.client, number, answer);
   }
   carry_out_orders(now);
 }
@@ -46,17 +70,21 @@ void CoordinatorCore::on(TimePoint now, wire::SessionId client, const wire::AskW
                    output_);
   }
   if (!is_found) {
-    const wire::JobAnswer answer{question.number, true, 0,
-                                 fmt::format("there is no worker '{}'", question.drain),
-                                 "'muster workers' lists those that there are"};
-    sessions_.send(now, client, answer, output_);
+    const wire::JobAnswer answer{
+        question.number,
+        true,
+        0,
+        0,
+        fmt::format("there is no worker '{}'", question.drain.substr(0, wire::name_bytes_max)),
+        "'muster workers' lists those that there are"};
+    send_answer(now, client, question.number, answer);
     return;
   }
   std::map<WorkerId, std::uint32_t> held;
   for (const auto& [id, attempt] : attempts_) ++held[attempt.worker];
   wire::WorkerRows rows;
   rows.number = question.number;
-  rows.open_calls = book_.open_calls();
+  rows.open_calls = book_.open_calls() + jobs_.open_chunks();
   rows.open_jobs = jobs_.size();
   for (const auto& [id, worker] : workers_) {
     rows.workers.push_back({worker.name, worker.host, worker.version,
@@ -65,7 +93,7 @@ void CoordinatorCore::on(TimePoint now, wire::SessionId client, const wire::AskW
                                                                              : "open",
                             worker.pid, worker.slots, held[WorkerId{id.value}]});
   }
-  sessions_.send(now, client, rows, output_);
+  send_answer(now, client, question.number, rows);
 }
 
 void CoordinatorCore::start_job_attempt(const scheduling::StartAttempt& action) {
@@ -98,7 +126,7 @@ void CoordinatorCore::carry_out_orders(TimePoint now) {
 
 void CoordinatorCore::send_job_news(TimePoint now) {
   for (const auto& [client, message] : jobs_.take_news(now)) {
-    std::visit([&, to = client](const auto& each) { sessions_.send(now, to, each, output_); },
+    std::visit([&, to = client](const auto& each) { send_answer(now, to, each.number, each); },
                message);
   }
   if (!jobs_.take_live_changed()) return;

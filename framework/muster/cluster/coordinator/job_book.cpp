@@ -31,9 +31,50 @@ std::unique_ptr<mapreduce::OutputDirectory> open_output(const Journal::Job& reco
   if (record.staging.empty())
     return std::make_unique<mapreduce::OutputDirectory>(asked.output, asked.overwrite);
   // Gone if the coordinator was ended right after it had made the output visible.
-  if (!std::filesystem::exists(record.staging)) return nullptr;
+  std::error_code error;
+  const bool is_there = std::filesystem::exists(record.staging, error);
+  if (error) throw system_error(error.value(), "cannot look for '" + record.staging + "'");
+  if (!is_there) return nullptr;
   return std::make_unique<mapreduce::OutputDirectory>(asked.output, asked.overwrite,
                                                       record.staging);
+}
+
+bool is_visible(const std::filesystem::path& output, const jobs::Plan& plan,
+                const jobs::JobData& data) {
+  const auto manifest = output / mapreduce::manifest_name;
+  std::error_code none;
+  return std::filesystem::exists(manifest, none) &&
+         read_file(manifest) == jobs::make_manifest(plan, data);
+}
+
+/// What others have written, for logs and messages.
+std::string printable(std::string_view text) {
+  constexpr std::size_t shown = 4096;
+  std::string out(text.substr(0, shown));
+  std::replace_if(
+      out.begin(), out.end(), [](char c) { return (c < ' ' && c != '\n') || c == '\x7f'; }, '?');
+  return out;
+}
+
+/// What would not fit into messages later is not taken.
+void require_messages_fit(const wire::SubmitJob& asked, const jobs::Plan& plan) {
+  constexpr std::size_t name_max = 256;
+  constexpr std::size_t path_max = 4096;
+  constexpr std::size_t bytes_a_run = 48;   // in a reduce call
+  constexpr std::size_t bytes_a_part = 48;  // in the last word on a job, besides its directory
+  if (asked.name.size() > name_max || asked.output.size() > path_max ||
+      asked.parts.size() > path_max)
+    throw Error(ErrorCode::limit, "a name or path of the job is too long");
+  const std::size_t parts = plan.map_only() ? plan.chunks.size() : plan.partitions;
+  const bool has_output = !asked.output.empty();
+  if (!has_output && parts * (bytes_a_part + asked.parts.size()) > wire::call_bytes_max) {
+    throw Error(ErrorCode::limit, fmt::format("a result of {} parts is too much to follow", parts),
+                "give an output directory");
+  }
+  if (!plan.map_only() && plan.chunks.size() * bytes_a_run > wire::call_bytes_max) {
+    throw Error(ErrorCode::limit, fmt::format("{} chunks are too many", plan.chunks.size()),
+                "give a larger --chunk-size");
+  }
 }
 
 }  // namespace
@@ -56,7 +97,8 @@ std::string JobBook::worker_name(WorkerId worker) const {
   return found == workers_.end() ? "a worker that is gone" : "worker '" + found->second.name + "'";
 }
 
-void JobBook::say(Job& job, const std::string& line) {
+void JobBook::say(Job& job, const std::string& text) {
+  const std::string line = printable(text);
   wire::JobState& state = job.record.state;
   const std::time_t now = std::time(nullptr);
   journal_.add_line(state.job, state.log_lines++,
@@ -68,6 +110,7 @@ void JobBook::say(Job& job, const std::string& line) {
 std::unique_ptr<JobBook::Job> JobBook::make_job(Journal::Job record) {
   auto job = std::make_unique<Job>();
   job->plan = jobs::decode_plan(record.submission.plan);
+  require_messages_fit(record.submission, job->plan);
   job->output = open_output(record);
   if (job->output != nullptr) record.staging = job->output->staging();
   job->workspace.parts = record.staging.empty() ? record.submission.parts : record.staging;
@@ -126,6 +169,7 @@ wire::JobAnswer JobBook::submit(TimePoint /*now*/, wire::SessionId client, const
         scheduling::JobSubmitted{id, spec_of(added), {added.record.submission.priority, 1}, {}});
   } catch (const Error& error) {
     answer.is_refused = true;
+    answer.code = static_cast<std::uint8_t>(error.code());
     answer.message = error.what();
     answer.hint = error.hint();
   }
@@ -185,7 +229,10 @@ jobs::AttemptFailure JobBook::failure_of(const Job& of, const scheduling::StartA
     case wire::EndKind::error:
       return jobs::classify(detail::decode_exception(end.bytes), place);
     case wire::EndKind::worker_lost:
-      return {FailureCause::worker_lost, ErrorCode::worker_died, "its worker was lost", {}};
+      return {FailureCause::worker_lost,
+              ErrorCode::worker_died,
+              end.bytes.empty() ? "its worker was lost" : printable(end.bytes),
+              {}};
     case wire::EndKind::cancelled:
       return {FailureCause::killed, ErrorCode::cancelled, "it was cancelled", {}};
     default:
@@ -196,7 +243,8 @@ jobs::AttemptFailure JobBook::failure_of(const Job& of, const scheduling::StartA
 std::vector<scheduling::Event> JobBook::fail(Job& of, const scheduling::StartAttempt& attempt,
                                              jobs::AttemptFailure failure) {
   const scheduling::FailureCause cause = failure.cause;
-  failure.message += " (on " + worker_name(attempt.worker) + ")";
+  failure.message = printable(failure.message) + " (on " + worker_name(attempt.worker) + ")";
+  failure.hint = printable(failure.hint);
   say(of, fmt::format("{}, attempt {} failed, {}: {}",
                       of.run->stage(attempt.stage).describe(attempt.chunk), attempt.attempt_number,
                       to_string(cause), failure.message));
@@ -212,7 +260,7 @@ std::vector<scheduling::Event> JobBook::lose_input(Job& of, const scheduling::St
   std::set<std::uint64_t> given_up;
   std::set<std::uint64_t> counted;
   for (const std::uint32_t chunk : runs) {
-    if (chunk >= of.runs_at.size()) continue;
+    if (!of.map_stage || chunk >= of.runs_at.size()) continue;
     const std::uint64_t instance = of.runs_at[chunk];
     if (!is_gone && counted.insert(instance).second &&
         ++of.unreachable[instance] >= unreachable_max)
@@ -223,6 +271,14 @@ std::vector<scheduling::Event> JobBook::lose_input(Job& of, const scheduling::St
   for (scheduling::Event& each : fail(of, attempt, std::move(failure)))
     out.push_back(std::move(each));
   return out;
+}
+
+/// What is mapped again may be combined otherwise, into fewer or more records.
+bool JobBook::has_read_what_was_lost(const Job& of, const scheduling::StartAttempt& attempt,
+                                     std::string_view result) {
+  if (!of.has_reopened || !of.map_stage || attempt.stage != *of.map_stage + 1) return false;
+  return mapreduce::decode_reduce_result(result).records_in !=
+         of.data.partition_records[attempt.chunk];
 }
 
 std::vector<scheduling::Event> JobBook::ended(const scheduling::StartAttempt& attempt,
@@ -240,6 +296,13 @@ std::vector<scheduling::Event> JobBook::ended(const scheduling::StartAttempt& at
         return lose_input(of, attempt, std::move(result.failure), result.runs, result.is_gone);
       case JobCallEnd::Kind::value:
         break;
+    }
+    if (has_read_what_was_lost(of, attempt, result.value)) {
+      return fail(of, attempt,
+                  {scheduling::FailureCause::input_lost,
+                   ErrorCode::io,
+                   "what it had read was lost and mapped again meanwhile",
+                   {}});
     }
     const auto worker = workers_.find(attempt.worker);
     granted_ = {worker == workers_.end() ? 0 : worker->second.instance, std::move(result.value)};
@@ -282,7 +345,8 @@ void JobBook::on(const scheduling::ChunkFinished& action) {
 void JobBook::on(const scheduling::ChunkReopened& action) {
   Job& of = job(action.job);
   of.run->reopened(action.stage, action.chunk);
-  journal_.remove_chunk(action.job.value, action.stage, action.chunk);
+  of.has_reopened = true;
+  journal_.lose_chunk(action.job.value, action.stage, action.chunk);
   say(of, of.run->stage(action.stage).describe(action.chunk) +
               " has to be run again: what it had left is lost");
 }
@@ -297,7 +361,7 @@ void JobBook::on(TimePoint now, const scheduling::JobFinished& action) {
   Job& of = job(action.job);
   of.run->ended(action);
   update_state(now, of);
-  if (action.outcome != scheduling::Outcome::succeeded) {
+  if (action.outcome != scheduling::Outcome::succeeded || of.broken) {
     const bool is_wanted = action.outcome == scheduling::Outcome::failed || of.broken;
     end(of, is_wanted ? wire::JobState::Phase::failed : wire::JobState::Phase::cancelled,
         of.broken ? *of.broken : of.run->error());
@@ -310,14 +374,13 @@ void JobBook::on(TimePoint now, const scheduling::JobFinished& action) {
   of.record.state.phase = wire::JobState::Phase::finishing;
   of.has_news = true;
   commits_.push_back({action.job, [&of] {
-                        const std::filesystem::path at = of.record.submission.output;
-                        if (of.output != nullptr) {
-                          jobs::commit_output(*of.output, of.plan, of.data);
-                        } else if (read_file(at / mapreduce::manifest_name) !=
-                                   jobs::make_manifest(of.plan, of.data)) {
-                          throw Error(ErrorCode::io,
-                                      "the unfinished output beside '" + at.string() + "' is gone");
+                        // A coordinator that was ended right after it had made the output visible.
+                        if (is_visible(of.record.submission.output, of.plan, of.data)) return;
+                        if (of.output == nullptr) {
+                          throw Error(ErrorCode::io, "the unfinished output beside '" +
+                                                         of.record.submission.output + "' is gone");
                         }
+                        jobs::commit_output(*of.output, of.plan, of.data);
                       }});
 }
 

@@ -53,6 +53,7 @@ class JobBook {
   bool has(JobId job) const { return jobs_.contains(job); }
   wire::JobAnswer submit(TimePoint now, wire::SessionId client, const std::string& owner,
                          wire::SubmitJob&& submission);
+  /// `now` is for how far it is.
   void ask(TimePoint now, wire::SessionId client, const wire::AskJob& question);
 
   /// An attempt as it is sent, and the plugin that it is of.
@@ -87,6 +88,8 @@ class JobBook {
   bool take_live_changed() { return std::exchange(live_changed_, false); }
   wire::LiveJobs live() const;
   std::size_t size() const noexcept { return jobs_.size(); }
+  /// Chunks that have not ended, of the stages that are at work.
+  std::uint64_t open_chunks() const;
 
   void expire(TimePoint now);
   std::optional<TimePoint> next_deadline() const;
@@ -114,6 +117,7 @@ class JobBook {
     std::set<std::uint64_t> awaited = {};        ///< instances of workers
     std::optional<TimePoint> wait_until = {};    ///< it is not with the scheduler before
     std::optional<TimePoint> client_until = {};  ///< its client has to be back by then
+    bool has_reopened = false;                   ///< a chunk, ever
     bool has_news = false;
   };
   struct Granted {
@@ -131,13 +135,16 @@ class JobBook {
   std::string attempt_name(AttemptId attempt) const;
   jobs::AttemptFailure failure_of(const Job& of, const scheduling::StartAttempt& attempt,
                                   wire::CallEnd& end) const;
+  static bool has_read_what_was_lost(const Job& of, const scheduling::StartAttempt& attempt,
+                                     std::string_view result);
   std::vector<scheduling::Event> fail(Job& of, const scheduling::StartAttempt& attempt,
                                       jobs::AttemptFailure failure);
   std::vector<scheduling::Event> lose_input(Job& of, const scheduling::StartAttempt& attempt,
                                             jobs::AttemptFailure failure,
                                             const std::vector<std::uint32_t>& runs, bool is_gone);
   void end(Job& of, wire::JobState::Phase phase, const std::optional<Error>& error);
-  void say(Job& job, const std::string& line);
+  void say(Job& job, const std::string& text);
+  void give_up(JobId id);
   void update_state(TimePoint now, Job& of);
   void push_state(wire::SessionId client, std::uint64_t number, const wire::JobState& state);
   std::string worker_name(WorkerId worker) const;

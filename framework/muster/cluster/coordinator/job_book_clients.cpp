@@ -38,17 +38,43 @@ void JobBook::worker_left(WorkerId worker) {
 }
 
 void JobBook::client_left(wire::SessionId client) {
+  std::vector<JobId> alone;
   for (auto& [id, job] : jobs_) {
     job->watchers.erase(client);
     if (job->client != client) continue;
     say(*job, "its client has gone");
+    alone.push_back(id);
+  }
+  for (const JobId each : alone) give_up(each);
+}
+
+/// One that is not with the scheduler yet ends right here.
+void JobBook::give_up(JobId id) {
+  Job& of = job(id);
+  if (!of.wait_until) {
     orders_.push_back(scheduling::JobCancelled{id});
+  } else {
+    end(of, wire::JobState::Phase::cancelled, std::nullopt);
   }
 }
 
 wire::LiveJobs JobBook::live() const {
   wire::LiveJobs out;
   for (const auto& [id, job] : jobs_) out.jobs.push_back(id.value);
+  return out;
+}
+
+std::uint64_t JobBook::open_chunks() const {
+  std::uint64_t out = 0;
+  for (const auto& [id, each] : jobs_) {
+    for (std::uint32_t i = 0; i < each->run->stage_count(); ++i) {
+      const std::uint32_t chunks = each->run->stage(i).chunk_count();
+      const std::uint32_t done = each->run->reports()[i].chunks;
+      if (done == chunks) continue;
+      out += chunks - done;
+      break;
+    }
+  }
   return out;
 }
 
@@ -65,30 +91,40 @@ void JobBook::ask(TimePoint now, wire::SessionId client, const wire::AskJob& que
     journal_.set_state(each->record.state);
   }
   if (question.what == What::list) {
-    answers_.emplace_back(client, wire::JobStates{question.number, journal_.states(states_max)});
+    wire::JobStates all{question.number, journal_.states(states_max)};
+    for (wire::JobState& each : all.jobs) each.part_files.clear();
+    answers_.emplace_back(client, std::move(all));
     return;
   }
   const auto state = journal_.state(question.job);
   if (!state) {
-    answers_.emplace_back(client, wire::JobAnswer{question.number, true, 0,
+    answers_.emplace_back(client, wire::JobAnswer{question.number, true, 0, 0,
                                                   fmt::format("there is no job {}", question.job),
                                                   "'muster jobs' lists those that there are"});
     return;
   }
   if (question.what == What::log) {
-    wire::JobLog log{question.number, question.from,
-                     journal_.lines(question.job, question.from, lines_max)};
+    wire::JobLog log{question.number, question.from, {}};
+    std::size_t bytes = 0;
+    for (std::string& each : journal_.lines(question.job, question.from, lines_max)) {
+      bytes += each.size();
+      if (bytes > wire::message_bytes_enough && !log.lines.empty()) break;
+      log.lines.push_back(std::move(each));
+    }
     log.next += log.lines.size();
     answers_.emplace_back(client, std::move(log));
   } else if (question.what == What::cancel) {
-    if (has(JobId{question.job})) orders_.push_back(scheduling::JobCancelled{{question.job}});
-    answers_.emplace_back(client, wire::JobAnswer{question.number, false, question.job, "", ""});
+    if (has(JobId{question.job})) give_up(JobId{question.job});
+    answers_.emplace_back(client, wire::JobAnswer{question.number, false, 0, question.job, "", ""});
   } else {
     push_state(client, question.number, *state);
     if (question.what != What::watch || !has(JobId{question.job})) return;
     Job& watched = job(JobId{question.job});
     watched.watchers[client] = question.number;
-    if (!watched.workspace.lasting) watched.client = client;
+    // Whoever knows the ticket is the one that has submitted it, though in another session.
+    const bool is_its_own = question.ticket == watched.record.submission.ticket;
+    if (watched.workspace.lasting || !is_its_own) return;
+    watched.client = client;
     watched.client_until.reset();
   }
 }
@@ -114,6 +150,7 @@ void JobBook::restore(TimePoint now, Journal::Job&& record) {
   const wire::JobState state = record.state;
   try {
     std::unique_ptr<Job> made = make_job(std::move(record));
+    made->record.state.log_lines = journal_.line_count(state.job);
     made->restored = journal_.chunks(state.job);
     restore_chunks(*made);
     made->wait_until = made->awaited.empty() ? now : now + grace_;
@@ -148,7 +185,7 @@ void JobBook::restore_chunks(Job& of) {
     of.run->accept(each.stage, each.chunk, each.attempt, each.result);
     if (of.map_stage != each.stage) continue;
     of.runs_at[each.chunk] = each.instance;
-    if (needs_runs) of.awaited.insert(each.instance);
+    if (needs_runs && each.instance != 0) of.awaited.insert(each.instance);
   }
   if (!needs_runs) of.map_stage.reset();  // nothing is fetched any more
 }
@@ -169,7 +206,8 @@ std::vector<scheduling::RestoredChunk> JobBook::still_there(Job& of) {
     }
     ++lost;
     of.run->reopened(each.stage, each.chunk);
-    journal_.remove_chunk(of.record.state.job, each.stage, each.chunk);
+    of.has_reopened = true;
+    journal_.lose_chunk(of.record.state.job, each.stage, each.chunk);
   }
   if (lost != 0)
     say(of,
@@ -189,14 +227,17 @@ void JobBook::begin(Job& of) {
 }
 
 void JobBook::expire(TimePoint now) {
+  std::vector<JobId> alone;
   for (auto& [id, each] : jobs_) {
-    if (each->wait_until && (*each->wait_until <= now || each->awaited.empty())) begin(*each);
     if (each->client_until && *each->client_until <= now) {
       each->client_until.reset();
       say(*each, "its client did not come back");
-      orders_.push_back(scheduling::JobCancelled{id});
+      alone.push_back(id);
+    } else if (each->wait_until && (*each->wait_until <= now || each->awaited.empty())) {
+      begin(*each);
     }
   }
+  for (const JobId each : alone) give_up(each);
 }
 
 std::optional<TimePoint> JobBook::next_deadline() const {

@@ -29,7 +29,6 @@ M decode_body(std::string_view bytes) {
 
 constexpr const char* schema = R"(
   CREATE TABLE IF NOT EXISTS lives(life INTEGER PRIMARY KEY);
-  CREATE TABLE IF NOT EXISTS data_keys(public_key TEXT, secret_key TEXT);
   CREATE TABLE IF NOT EXISTS jobs(job INTEGER PRIMARY KEY AUTOINCREMENT, ticket INTEGER UNIQUE,
     submission BLOB, state BLOB NOT NULL, staging TEXT NOT NULL);
   CREATE TABLE IF NOT EXISTS chunks(job INTEGER, stage INTEGER, chunk INTEGER, attempt TEXT,
@@ -146,19 +145,6 @@ void Journal::commit() {
   in_transaction_ = false;
 }
 
-transport::CurveKeyPair Journal::data_keys() {
-  Statement known(*this, "SELECT public_key, secret_key FROM data_keys");
-  if (known.step()) return {known.bytes(0), known.bytes(1)};
-  transport::CurveKeyPair made = transport::make_curve_keys();
-  begin();
-  Statement(*this, "INSERT INTO data_keys VALUES(?, ?)")
-      .with(made.public_key)
-      .with(made.secret_key)
-      .step();
-  commit();
-  return made;
-}
-
 std::optional<std::uint64_t> Journal::find_ticket(std::uint64_t ticket) {
   Statement found(*this, "SELECT job FROM jobs WHERE ticket = ?");
   return found.with(ticket).step() ? std::optional(found.number(0)) : std::nullopt;
@@ -195,9 +181,9 @@ void Journal::add_chunk(std::uint64_t job, const Chunk& chunk) {
       .step();
 }
 
-void Journal::remove_chunk(std::uint64_t job, std::uint32_t stage, std::uint32_t chunk) {
+void Journal::lose_chunk(std::uint64_t job, std::uint32_t stage, std::uint32_t chunk) {
   begin();
-  Statement(*this, "DELETE FROM chunks WHERE job = ? AND stage = ? AND chunk = ?")
+  Statement(*this, "UPDATE chunks SET instance = 0 WHERE job = ? AND stage = ? AND chunk = ?")
       .with(job)
       .with(std::uint64_t{stage})
       .with(std::uint64_t{chunk})
@@ -267,6 +253,11 @@ std::optional<wire::JobState> Journal::state(std::uint64_t job) {
   auto out = decode_body<wire::JobState>(row.bytes(0));
   out.job = job;
   return out;
+}
+
+std::uint64_t Journal::line_count(std::uint64_t job) {
+  Statement row(*this, "SELECT COUNT(*) FROM lines WHERE job = ?");
+  return row.with(job).step() ? row.number(0) : 0;
 }
 
 std::vector<std::string> Journal::lines(std::uint64_t job, std::uint64_t from, std::size_t count) {

@@ -8,7 +8,6 @@
 #include <string_view>
 #include <vector>
 
-#include <muster/transport/curve.hpp>
 #include <muster/wire/jobs.hpp>
 
 namespace muster::cluster {
@@ -43,15 +42,13 @@ class Journal {
 
   /// A number that is higher each time the journal is opened.
   std::uint64_t life() const noexcept { return life_; }
-  /// Made when asked for first, and kept.
-  transport::CurveKeyPair data_keys();
-
   /// Of a ticket that is known already: that job's number. It gets the next one otherwise.
   std::optional<std::uint64_t> find_ticket(std::uint64_t ticket);
   std::uint64_t add(const Job& job);
   void set_state(const wire::JobState& state);
   void add_chunk(std::uint64_t job, const Chunk& chunk);
-  void remove_chunk(std::uint64_t job, std::uint32_t stage, std::uint32_t chunk);
+  /// What it left is gone: its instance is 0. What it counted stays.
+  void lose_chunk(std::uint64_t job, std::uint32_t stage, std::uint32_t chunk);
   void add_line(std::uint64_t job, std::uint64_t number, std::string_view line);
   /// Its state and its log stay; its plan and chunks are not needed any more.
   void end(const wire::JobState& state);
@@ -63,6 +60,7 @@ class Journal {
   /// The newest `count`, the newest last.
   std::vector<wire::JobState> states(std::size_t count);
   std::optional<wire::JobState> state(std::uint64_t job);
+  std::uint64_t line_count(std::uint64_t job);
   std::vector<std::string> lines(std::uint64_t job, std::uint64_t from, std::size_t count);
 
  private:

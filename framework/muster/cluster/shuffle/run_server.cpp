@@ -92,6 +92,7 @@ std::filesystem::path RunServer::path_of(std::uint64_t job, const std::string& r
 }
 
 int RunServer::open(const std::filesystem::path& path) {
+  if (files_.size() >= files_open_max && !files_.contains(path)) files_.clear();
   UniqueFd& file = files_[path];
   if (!file) {
     try {

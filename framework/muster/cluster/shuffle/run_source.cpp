@@ -131,7 +131,7 @@ void RunSource::fetch_indexes() {
       if (each->index->runs.size() != end - at) lose(each->address, "its answer makes no sense");
       for (std::size_t i = at; i < end; ++i) {
         const wire::RunsIndex::Run& run = each->index->runs[i - at];
-        if (!run.trouble.empty()) throw InputLost(run.trouble, {each->runs[i]}, true);
+        if (!run.trouble.empty()) note_gone(each->runs[i], run.trouble);
         for (const auto& block : run.blocks) {
           blocks_[each->runs[i]].push_back({each->runs[i], block});
           records_ += block.records;
@@ -140,6 +140,18 @@ void RunSource::fetch_indexes() {
     }
     each->index_wanted.reset();
   }
+  for (std::uint32_t run = 0; run < places_.runs.size(); ++run) {
+    std::error_code error;
+    const auto file = places_.own_directory / places_.runs[run];
+    if (is_own(run) && !std::filesystem::exists(file, error))
+      note_gone(run, "'" + file.string() + "' is not there any more");
+  }
+  if (!gone_.empty()) throw InputLost(trouble_, gone_, true);  // all together, so that it is once
+}
+
+void RunSource::note_gone(std::uint32_t run, const std::string& trouble) {
+  if (gone_.empty()) trouble_ = trouble;
+  gone_.push_back(run);
 }
 
 /// Blocks in the order of use: large ones in pieces, small ones together.
@@ -194,17 +206,17 @@ std::string RunSource::take_bytes() {
 }
 
 std::optional<std::string_view> RunSource::next_of_own() {
-  if (!own_) {
-    try {
+  try {
+    if (!own_) {
       own_.emplace(places_.own_directory / places_.runs[run_], places_.partition);
-    } catch (const Error& error) {
-      throw InputLost(error.what(), {run_}, true);
+      records_ += own_->records();
     }
-    records_ += own_->records();
+    const auto block = own_->next();
+    if (!block) own_.reset();
+    return block;
+  } catch (const Error& error) {
+    throw InputLost(error.what(), {run_}, true);
   }
-  const auto block = own_->next();
-  if (!block) own_.reset();
-  return block;
 }
 
 std::optional<std::string_view> RunSource::next() {

@@ -76,6 +76,7 @@ class RunSource final : public mapreduce::PartitionSource {
   bool is_own(std::uint32_t run) const;
   Peer& peer(std::uint32_t address);
   void fetch_indexes();
+  void note_gone(std::uint32_t run, const std::string& trouble);
   void plan_fetches();
   void ask_ahead();
   std::string take_bytes();
@@ -98,6 +99,8 @@ class RunSource final : public mapreduce::PartitionSource {
   std::optional<mapreduce::RunReader> own_;
   Bytes current_;
   std::uint64_t records_ = 0;
+  std::vector<std::uint32_t> gone_;  ///< runs that are not where they were,
+  std::string trouble_;              ///< and what was said of the first
 };
 
 }  // namespace muster::cluster

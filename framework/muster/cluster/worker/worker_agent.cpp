@@ -153,7 +153,9 @@ void WorkerAgent::open_data_place(const wire::DataKeys& keys) {
 }
 
 void WorkerAgent::keep_only(const wire::LiveJobs& live) const {
-  for (const auto& each : std::filesystem::directory_iterator(jobs_.path())) {
+  std::error_code gone;
+  const std::filesystem::directory_iterator entries(jobs_.path(), gone);
+  for (const auto& each : entries) {
     const std::string name = each.path().filename().string();
     const bool is_live = std::any_of(live.jobs.begin(), live.jobs.end(), [&](std::uint64_t job) {
       return name == std::to_string(job);
