@@ -139,12 +139,14 @@ TEST_F(Programs, AWorkerThatDrainsEndsAtSigtermAndSaysSo) {
 
 TEST_F(Programs, AWorkerLeavesAfterItsLifetime) {
   start_coordinator();
-  Running& worker = start_worker("w1", {"--lifetime", "300ms"});
+  // Long enough for the call to arrive, with its program, also with sanitizers.
+  Running& worker = start_worker("w1", {"--lifetime", "4s"});
   ClusterExecutor cluster(address());
   const Future<int> runs = cluster.submit([] {
     test::stay_at_gate();
     return 7;
   });
+  ASSERT_TRUE(eventually([] { return shared().at_gate == 1; }));
   EXPECT_NE(await_line(coordinator(), "its lifetime is over"), "");
   EXPECT_FALSE(worker.ended());
   shared().gate = 1;

@@ -48,7 +48,7 @@ bool is_visible(const std::filesystem::path& output, const jobs::Plan& plan,
 }
 
 /// What others have written, for logs and messages.
-std::string printable(std::string_view text) {
+std::string without_controls(std::string_view text) {
   constexpr std::size_t shown = 4096;
   std::string out(text.substr(0, shown));
   std::replace_if(
@@ -98,7 +98,7 @@ std::string JobBook::worker_name(WorkerId worker) const {
 }
 
 void JobBook::say(Job& job, const std::string& text) {
-  const std::string line = printable(text);
+  const std::string line = without_controls(text);
   wire::JobState& state = job.record.state;
   const std::time_t now = std::time(nullptr);
   journal_.add_line(state.job, state.log_lines++,
@@ -231,7 +231,7 @@ jobs::AttemptFailure JobBook::failure_of(const Job& of, const scheduling::StartA
     case wire::EndKind::worker_lost:
       return {FailureCause::worker_lost,
               ErrorCode::worker_died,
-              end.bytes.empty() ? "its worker was lost" : printable(end.bytes),
+              end.bytes.empty() ? "its worker was lost" : without_controls(end.bytes),
               {}};
     case wire::EndKind::cancelled:
       return {FailureCause::killed, ErrorCode::cancelled, "it was cancelled", {}};
@@ -243,8 +243,8 @@ jobs::AttemptFailure JobBook::failure_of(const Job& of, const scheduling::StartA
 std::vector<scheduling::Event> JobBook::fail(Job& of, const scheduling::StartAttempt& attempt,
                                              jobs::AttemptFailure failure) {
   const scheduling::FailureCause cause = failure.cause;
-  failure.message = printable(failure.message) + " (on " + worker_name(attempt.worker) + ")";
-  failure.hint = printable(failure.hint);
+  failure.message = without_controls(failure.message) + " (on " + worker_name(attempt.worker) + ")";
+  failure.hint = without_controls(failure.hint);
   say(of, fmt::format("{}, attempt {} failed, {}: {}",
                       of.run->stage(attempt.stage).describe(attempt.chunk), attempt.attempt_number,
                       to_string(cause), failure.message));
