@@ -4,6 +4,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <tuple>
 #include <utility>
 
 namespace muster::simulation {
@@ -345,16 +346,17 @@ Event World::fate(const StartAttempt& action) {
   return AttemptFailed{action.attempt, usual[random_.below(7)]};
 }
 
+/// What is drawn is drawn in the order of statements: that of arguments differs between compilers.
 void World::repeat(const Event& event) {
   if (healed_ || !random_.chance(scenario_.duplicate_rate)) return;
+  const bool same = random_.chance(0.5);
+  const Duration after = some_ms(60);
   if (const auto* succeeded = std::get_if<AttemptSucceeded>(&event)) {
-    at(some_ms(60), random_.chance(0.5)
-                        ? event
-                        : Event(AttemptFailed{succeeded->attempt, FailureCause::crashed}));
+    at(after, same ? event : Event(AttemptFailed{succeeded->attempt, FailureCause::crashed}));
   } else if (const auto* failed = std::get_if<AttemptFailed>(&event)) {
-    at(some_ms(60), random_.chance(0.5) ? event : Event(AttemptSucceeded{failed->attempt}));
+    at(after, same ? event : Event(AttemptSucceeded{failed->attempt}));
   } else if (const auto* returned = std::get_if<AttemptReturned>(&event)) {
-    at(some_ms(60), random_.chance(0.5) ? event : Event(AttemptSucceeded{returned->attempt}));
+    at(after, same ? event : Event(AttemptSucceeded{returned->attempt}));
   }
 }
 
@@ -380,13 +382,18 @@ void World::freeze_worker() {
      Thaw{worker});
 }
 
-/// A file of a worker that lives is gone, or was never there.
+/// A file of a worker that lives is gone, or was never there. Mostly one that somebody may need.
 void World::lose_output() {
-  const PlannedJob& job = scenario_.jobs[random_.below(scenario_.jobs.size())];
-  const auto stage = static_cast<std::uint32_t>(random_.below(6));
+  std::vector<std::pair<JobId, std::uint32_t>> kept;
+  for (const PlannedJob& job : scenario_.jobs)
+    for (std::uint32_t stage = 0; stage < job.spec.size(); ++stage)
+      if (job.spec[stage].keeps_output) kept.emplace_back(job.id, stage);
+  JobId id = some_job();
+  auto stage = static_cast<std::uint32_t>(random_.below(6));
+  if (!kept.empty() && random_.chance(0.8)) std::tie(id, stage) = kept[random_.below(kept.size())];
+  const PlannedJob& job = scenario_.jobs[id.value];
   const std::uint32_t chunks = stage < job.spec.size() ? job.spec[stage].chunk_count : 1;
-  const auto chunk = static_cast<std::uint32_t>(random_.below(chunks + 1));
-  at({}, Event(OutputLost{job.id, stage, chunk}));
+  at({}, Event(OutputLost{id, stage, static_cast<std::uint32_t>(random_.below(chunks + 1))}));
 }
 
 void World::cancel_chunk() {
