@@ -365,7 +365,7 @@ void SharedStateBase::throw_taken() {
   throw InvalidStateError("the result was taken out of the future before");
 }
 
-bool SharedStateBase::await_done(std::optional<Duration> timeout) {
+bool SharedStateBase::await_done(const std::optional<Duration>& timeout) {
   if (done()) return true;
   if (!timeout) {
     if (WaitHelper::of_this_thread() != nullptr && run_here()) return true;
@@ -375,7 +375,7 @@ bool SharedStateBase::await_done(std::optional<Duration> timeout) {
   return await_long(timeout);
 }
 
-bool SharedStateBase::await_long(std::optional<Duration> timeout) {
+bool SharedStateBase::await_long(const std::optional<Duration>& timeout) {
   run_callbacks_put_aside();
   if (done()) return true;
   const std::optional<TimePoint> deadline = deadline_after(timeout);
@@ -421,13 +421,13 @@ bool SharedStateBase::sleep_until_done(std::optional<TimePoint> deadline) noexce
   return done();
 }
 
-void SharedStateBase::await_outcome(std::optional<Duration> timeout) {
+void SharedStateBase::await_outcome(const std::optional<Duration>& timeout) {
   if (!await_done(timeout)) throw TimeoutError();
   if (state() == FutureState::cancelled) throw CancelledError();
   if (error_ != nullptr) std::rethrow_exception(error_);
 }
 
-std::exception_ptr SharedStateBase::await_error(std::optional<Duration> timeout) {
+std::exception_ptr SharedStateBase::await_error(const std::optional<Duration>& timeout) {
   if (!await_done(timeout)) throw TimeoutError();
   if (state() == FutureState::cancelled) throw CancelledError();
   return error_;

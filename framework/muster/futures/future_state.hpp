@@ -222,11 +222,13 @@ class SharedStateBase {
   void set_control(std::weak_ptr<WorkControl> control);
   void abandon() noexcept;
 
-  bool await_done(std::optional<Duration> timeout);
-  void await_success(std::optional<Duration> timeout) {
+  /// By reference: an optional in two registers is put together in memory, and costs a tenth of a
+  /// small task's time.
+  bool await_done(const std::optional<Duration>& timeout);
+  void await_success(const std::optional<Duration>& timeout) {
     if (state() != FutureState::finished || error_ != nullptr) await_outcome(timeout);
   }
-  std::exception_ptr await_error(std::optional<Duration> timeout);
+  std::exception_ptr await_error(const std::optional<Duration>& timeout);
 
   void add_callback(std::unique_ptr<CallbackBase> callback);
 
@@ -312,8 +314,8 @@ class SharedStateBase {
   }
 
   [[noreturn]] static void throw_taken();
-  void await_outcome(std::optional<Duration> timeout);
-  bool await_long(std::optional<Duration> timeout);
+  void await_outcome(const std::optional<Duration>& timeout);
+  bool await_long(const std::optional<Duration>& timeout);
   bool await_helping(std::optional<TimePoint> deadline);
   void lend_thread(std::optional<TimePoint> deadline);
   bool spin_until_done() noexcept;
