@@ -1,10 +1,7 @@
-#include <csignal>
-#include <system_error>
-
 #include <pthread.h>
 
-#include <muster/base/error.hpp>
 #include <muster/base/forks.hpp>
+#include <muster/base/thread.hpp>
 #include <muster/executors/timer.hpp>
 
 namespace muster::detail {
@@ -46,20 +43,7 @@ bool Timer::cancel(const TimerEntry& entry) noexcept {
 }
 
 void Timer::start_thread() {
-  // Signals are for the program's own threads.
-  sigset_t all;
-  sigset_t before;
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  try {
-    thread_ = std::thread([this] { run(); });
-  } catch (const std::system_error& error) {
-    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    throw Error(ErrorCode::broken,
-                std::string("the timer's thread cannot be started: ") + error.what(),
-                "raise the limits on processes and memory (ulimit -u, ulimit -v)");
-  }
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  thread_ = muster::start_thread("the timer's thread", [this] { run(); });
 }
 
 void Timer::run() noexcept {

@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <bit>
 #include <cerrno>
-#include <csignal>
 #include <utility>
 
 #include <sys/epoll.h>
@@ -12,6 +11,7 @@
 #include <muster/base/cpu_count.hpp>
 #include <muster/base/error.hpp>
 #include <muster/base/memory.hpp>
+#include <muster/base/thread.hpp>
 #include <muster/base/units.hpp>
 #include <muster/executors/encode_call.hpp>
 #include <muster/executors/processes/pool_core.hpp>
@@ -103,20 +103,7 @@ PoolCore::PoolCore(ProcessPoolOptions options, std::shared_ptr<ZygoteLink> zygot
 PoolCore::~PoolCore() { MUSTER_ASSERT(!thread_.joinable()); }
 
 void PoolCore::start() {
-  // The program's signal handlers are for its own threads; a new thread inherits the mask.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  try {
-    thread_ = std::thread([this] { pump(); });
-  } catch (const std::system_error& error) {
-    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    throw Error(ErrorCode::broken,
-                std::string("the pool's thread cannot be started: ") + error.what(),
-                "raise the limits on processes and memory (ulimit -u, ulimit -v)");
-  }
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  thread_ = start_thread("the pool's thread", [this] { pump(); });
   pump_id_.store(thread_.get_id());
 }
 
