@@ -55,6 +55,7 @@ void Auditor::check_start(const StartAttempt& action, const Job& job, const Chun
   expect(dependence_met(job, {action.stage, action.chunk}), what + " starts too early in its job");
   expect(!chunk.not_before || *chunk.not_before <= now_, what + " cuts its back-off short");
   expect(action.attempt_number == chunk.failures + 1, what + " has a wrong attempt number");
+  expect(action.second == (chunk.running != 0), what + " is wrong about being the second");
   expect(chunk.running != 0 ||
              action.alone == (chunk.charges[FailureCause::crashed] >= crashes_before_quarantine),
          what + " is wrong about its quarantine");

@@ -384,6 +384,10 @@ Mutations of_what_it_says() {
        [](const SchedulerOptions& s) -> Made {
          return saying<StartAttempt>(s, [](StartAttempt& a) { return a.attempt_number = 1, true; });
        }},
+      {"does not say that an attempt is the second",
+       [](const SchedulerOptions& s) -> Made {
+         return saying<StartAttempt>(s, [](StartAttempt& a) { return a.second = false, true; });
+       }},
       {"forgets the quarantine",
        [](const SchedulerOptions& s) -> Made {
          return saying<StartAttempt>(s, [](StartAttempt& a) { return a.alone = false, true; });

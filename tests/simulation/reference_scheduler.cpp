@@ -375,7 +375,7 @@ void ReferenceScheduler::settle(TimePoint now, std::vector<Action>& actions) {
     const AttemptId id{++attempts_started_};
     attempts_[id] = second;
     actions.push_back(StartAttempt{id, jobs_[second.job].id, second.ref.stage, second.ref.chunk,
-                                   second.worker, chunk(second).failure.failures + 1, false});
+                                   second.worker, chunk(second).failure.failures + 1, false, true});
   }
 }
 

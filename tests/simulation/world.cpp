@@ -38,7 +38,8 @@ struct Encoder {
   void operator()(const ChunkCancelled& e) { put(e.job.value, e.chunk); }
   void operator()(const JobForgotten& e) { put(e.job.value); }
   void operator()(const StartAttempt& a) {
-    put(a.attempt.value, a.job.value, a.stage, a.chunk, a.worker.value, a.attempt_number, a.alone);
+    put(a.attempt.value, a.job.value, a.stage, a.chunk, a.worker.value, a.attempt_number, a.alone,
+        a.second);
   }
   void operator()(const CancelAttempt& a) { put(a.attempt.value, a.worker.value); }
   void operator()(const RecallAttempt& a) { put(a.attempt.value, a.worker.value); }

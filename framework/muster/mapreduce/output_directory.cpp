@@ -66,15 +66,13 @@ void rename_new(const fs::path& from, const fs::path& to) {
 }
 
 // Files of attempts whose result was not taken must not become visible.
-void remove_untaken(const fs::path& staging) {
-  try {
-    for (const fs::directory_entry& each : fs::directory_iterator(staging)) {
-      if (!each.path().filename().string().starts_with("part-")) fs::remove(each.path());
-    }
-  } catch (const fs::filesystem_error& error) {
-    throw system_error(error.code().value(),
-                       fmt::format("cannot tidy up '{}'", error.path1().string()));
+std::error_code remove_untaken(const fs::path& directory) {
+  std::error_code error;
+  for (fs::directory_iterator at(directory, error), end; !error && at != end; at.increment(error)) {
+    const std::string name = at->path().filename().string();
+    if (!name.starts_with("part-") && name != manifest_name) fs::remove(at->path(), error);
   }
+  return error;
 }
 
 // Afterwards `to` is the new output and `from` the old one. Without renameat2's exchange there is
@@ -179,7 +177,8 @@ void OutputDirectory::adopt(const fs::path& file, std::uint32_t part, std::size_
 }
 
 void OutputDirectory::commit(const std::string& manifest) {
-  remove_untaken(staging_);
+  if (const std::error_code error = remove_untaken(staging_))
+    throw system_error(error.value(), fmt::format("cannot tidy up '{}'", staging_.string()));
   write_file_synced(staging_ / manifest_name, manifest);
   sync_directory(staging_);
   if (overwrite_) check_output(final_, true);  // somebody may have put something else there
@@ -194,6 +193,8 @@ void OutputDirectory::commit(const std::string& manifest) {
   // directory is swept by the next job if it cannot be removed now.
   std::error_code ignored;
   if (replaces) fs::remove_all(staging_, ignored);
+  // What an attempt that nobody waits for has begun since then: it finds the old path no more.
+  ignored = remove_untaken(final_);
   sync_directory(final_.parent_path());
 }
 

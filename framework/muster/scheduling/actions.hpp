@@ -21,6 +21,7 @@ struct StartAttempt {
   WorkerId worker;
   std::uint32_t attempt_number = 1;  ///< 1 for the chunk's first attempt
   bool alone = false;                ///< in a fresh process of its own: the chunk is quarantined
+  bool second = false;               ///< beside one that is late: what comes first counts
 
   friend bool operator==(const StartAttempt&, const StartAttempt&) = default;
 };

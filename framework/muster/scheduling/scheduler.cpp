@@ -472,7 +472,7 @@ void Scheduler::speculate(TimePoint now, std::vector<Action>& actions) {
                                   .started = now,
                                   .twin = first.attempt});
     actions.push_back(StartAttempt{id, straggler.job, ref.stage, ref.chunk, *worker,
-                                   record != nullptr ? record->failures + 1 : 1, false});
+                                   record != nullptr ? record->failures + 1 : 1, false, true});
     update_ready(job);
   }
 }

@@ -153,8 +153,8 @@ class Straggling : public testing::Test {
 };
 
 TEST_F(Straggling, gets_a_second_attempt_elsewhere_when_it_is_late) {
-  EXPECT_EQ(be_late(), std::vector<Action>{
-                           (StartAttempt{AttemptId{11}, JobId{1}, 0, 9, WorkerId{2}, 1, false})});
+  EXPECT_EQ(be_late(), std::vector<Action>{(StartAttempt{AttemptId{11}, JobId{1}, 0, 9, WorkerId{2},
+                                                         1, false, true})});
   EXPECT_EQ(driver.scheduler.counters().speculative, 1U);
   driver.now += seconds(100);
   EXPECT_TRUE(driver.expire().empty()) << "no third one";
