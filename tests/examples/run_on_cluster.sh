@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# run_on_cluster.sh BIN PROGRAM EXPECTED: README's cluster on one machine runs the program, which
-# prints what it should; then all of it ends when it is told.
+# run_on_cluster.sh BIN PROGRAM EXPECTED [ARGUMENT...]: README's cluster on one machine runs the
+# program, which prints what it should (with blanks for tabs); then all of it ends when it is told.
 set -euo pipefail
 bin=$1 program=$2 expected=$3
+shift 3
 scratch=$(mktemp -d)
 export XDG_STATE_HOME=$scratch/state XDG_CACHE_HOME=$scratch/cache
 pids=()
@@ -21,7 +22,7 @@ for _ in $(seq 200); do
 done
 "$bin/muster-worker" --coordinator "$address" 2>"$scratch/worker.log" &
 pids+=($!)
-"$program" "$address" | diff "$expected" -
+"$program" "$address" "$@" | tr '\t' ' ' | diff "$expected" -
 kill "${pids[1]}"
 wait "${pids[1]}"
 kill "${pids[0]}"

@@ -135,10 +135,10 @@ void print_log(cluster::JobClient& client, std::uint64_t job, bool follow) {
   };
   if (follow) {
     std::uint64_t seen = 0;
-    client.watch(job, [&](const wire::JobState& state) {
-      if (std::exchange(seen, state.log_lines) == state.log_lines) return;
-      print_new();
-    });
+    client.watch(job, {.on_state = [&](const wire::JobState& state) {
+                   if (std::exchange(seen, state.log_lines) == state.log_lines) return;
+                   print_new();
+                 }});
   }
   print_new();
 }

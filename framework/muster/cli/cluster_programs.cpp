@@ -93,6 +93,7 @@ int run_coordinator(const po::variables_map& values) {
   options.sessions.heartbeat = options.sessions.lease / heartbeats_a_lease;
   options.recover_within =
       parse_duration(values["recover-within"].as<std::string>(), "--recover-within");
+  if (values.count("no-speculation") == 0) options.scheduler.speculation.emplace();
   options.log = [](const std::string& line) { log_line("muster-coordinator", line); };
   cluster::Coordinator coordinator(std::move(options), listener, state,
                                    authorized ? &*authorized : nullptr);
@@ -133,6 +134,9 @@ cluster::WorkerOptions read_worker(const po::variables_map& values) {
                       ? values["data-host"].as<std::string>()
                       : cluster::own_address_towards(values["coordinator"].as<std::string>());
   if (values.count("scratch") != 0) out.scratch = values["scratch"].as<std::string>();
+  out.least_free = parse_bytes(values["min-free"].as<std::string>(), "--min-free");
+  if (values.count("memory") != 0)
+    out.memory_bytes = parse_bytes(values["memory"].as<std::string>(), "--memory");
   if (values.count("lifetime") != 0)
     out.lifetime = parse_duration(values["lifetime"].as<std::string>(), "--lifetime");
   out.log = [](const std::string& line) { log_line("muster-worker", line); };
@@ -202,6 +206,8 @@ int coordinator_main(const std::vector<std::string>& arguments) {
       "a worker or client that was not heard of for so long is given up");
   add("recover-within", po::value<std::string>()->value_name("TIME")->default_value("1m"),
       "after a restart jobs wait so long for workers that have map outputs of them");
+  add("no-speculation",
+      "do not run chunks of jobs a second time elsewhere that take far longer than others");
   add("let-anyone-run-anything", "bind to an address that other machines reach, without keys");
   add("address-file", po::value<std::string>()->value_name("FILE"),
       "write the address there as soon as it listens");
@@ -229,6 +235,11 @@ int worker_main(const std::vector<std::string>& arguments) {
   add("scratch", po::value<std::string>()->value_name("DIR"),
       "where the files of jobs lie while they run, on a disk of this machine (default: $TMPDIR or "
       "/tmp)");
+  add("min-free", po::value<std::string>()->value_name("SIZE")->default_value("64M"),
+      "take nothing while the disk of --scratch has less room");
+  add("memory", po::value<std::string>()->value_name("SIZE"),
+      "what jobs may use here, in all slots together, before they spill to disk (default: half of "
+      "what this process may use)");
   add("data-host", po::value<std::string>()->value_name("HOST"),
       "this machine's address for other workers, which fetch what jobs have left here (default: "
       "the "

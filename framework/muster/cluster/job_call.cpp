@@ -50,6 +50,8 @@ Bytes encode(const JobPlace& place) {
   out.string(place.address);
   out.string(place.data_keys.public_key);
   out.string(place.data_keys.secret_key);
+  out.varint(place.memory_bytes);
+  out.varint(place.least_free);
   return bytes;
 }
 
@@ -61,6 +63,8 @@ JobPlace decode_job_place(std::string_view bytes) {
   place.address = in.string();
   place.data_keys.public_key = in.string();
   place.data_keys.secret_key = in.string();
+  place.memory_bytes = in.varint();
+  place.least_free = in.varint();
   in.finish();
   return place;
 }
@@ -84,10 +88,14 @@ Bytes encode(const JobCallEnd& end) {
   return bytes;
 }
 
+bool says_no_room(std::string_view end) noexcept {
+  return !end.empty() && static_cast<JobCallEnd::Kind>(end.front()) == JobCallEnd::Kind::no_room;
+}
+
 JobCallEnd decode_job_call_end(std::string_view bytes) {
   ByteReader in(bytes, "the end of a job's call");
   JobCallEnd end;
-  end.kind = get_enum(in, JobCallEnd::Kind::input_lost);
+  end.kind = get_enum(in, JobCallEnd::Kind::no_room);
   end.value = in.string();
   end.failure.cause = get_enum(in, scheduling::FailureCause::input_lost);
   end.failure.code = get_enum(in, ErrorCode::broken);

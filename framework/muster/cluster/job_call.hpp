@@ -32,6 +32,8 @@ struct JobPlace {
   std::filesystem::path jobs;         ///< below it each job has a directory for its run files
   std::string address;                ///< where others fetch them
   transport::CurveKeyPair data_keys;  ///< empty: none
+  std::uint64_t memory_bytes = 0;     ///< for each process, whatever the job has asked for
+  std::uint64_t least_free = 0;       ///< on the disk of `jobs`; with less its worker takes nothing
 };
 
 Bytes encode(const JobPlace& place);
@@ -42,16 +44,24 @@ std::filesystem::path run_directory(const std::filesystem::path& jobs, std::uint
 
 /// What came of an attempt that was not ended from outside.
 struct JobCallEnd {
-  enum class Kind : std::uint8_t { value, failure, input_lost };
+  enum class Kind : std::uint8_t {
+    value,
+    failure,
+    input_lost,
+    no_room,  ///< the worker's own disk is full: it may run elsewhere
+  };
 
   Kind kind = Kind::value;
   Bytes value;                      ///< the result
-  jobs::AttemptFailure failure;     ///< of the other two
+  jobs::AttemptFailure failure;     ///< of the others
   std::vector<std::uint32_t> runs;  ///< of input_lost: those that cannot be had, by map chunk
   bool is_gone = false;             ///< likewise: their worker lives, and does not have them
 };
 
 Bytes encode(const JobCallEnd& end);
 JobCallEnd decode_job_call_end(std::string_view bytes);
+/// For who passes an end on unread: it comes from a process that runs a plugin, and may be
+/// anything.
+bool says_no_room(std::string_view end) noexcept;
 
 }  // namespace muster::cluster

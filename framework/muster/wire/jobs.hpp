@@ -49,7 +49,8 @@ struct JobAnswer {
   }
 };
 
-/// A question, or an order. Answered by JobStates, of `log` by JobLog, of `cancel` by JobAnswer.
+/// A question, or an order. Answered by JobStates, of `log` by JobLog, of `cancel` by JobAnswer, of
+/// `follow` by JobChunks besides.
 struct AskJob {
   static constexpr MessageType type = MessageType::ask_job;
 
@@ -59,18 +60,19 @@ struct AskJob {
     watch,   ///< the same, again whenever it changes, a few times a second, until it has ended
     log,     ///< what has happened, from line `from` on
     cancel,  ///< it is not wanted any more
+    follow,  ///< as `watch`, and before each state the chunks that it counts for the first time
   };
 
   std::uint64_t number = 0;
   What what = What::list;
   std::uint64_t job = 0;
   std::uint64_t from = 0;
-  std::uint64_t ticket = 0;  ///< of `watch`: the job's, from who has submitted it; 0: others
+  std::uint64_t ticket = 0;  ///< of `watch` and `follow`: from who has submitted it; 0: others
 
   template <class Archive>
   void serialize(Archive& archive) {
     archive(number);
-    serialize_enum(archive, what, What::cancel);
+    serialize_enum(archive, what, What::follow);
     archive(job, from, ticket);
   }
 };
@@ -153,6 +155,31 @@ struct JobStates {
   template <class Archive>
   void serialize(Archive& archive) {
     archive(number, jobs);
+  }
+};
+
+/// A chunk that has succeeded. If what it left gets lost it is run again, and comes again.
+struct EndedChunk {
+  std::uint32_t stage = 0;
+  std::uint32_t chunk = 0;
+  std::uint32_t attempts = 0;  ///< the one that counts is the last of so many
+  std::string worker;          ///< that ran it
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(stage, chunk, attempts, worker);
+  }
+};
+
+struct JobChunks {
+  static constexpr MessageType type = MessageType::job_chunks;
+
+  std::uint64_t number = 0;
+  std::vector<EndedChunk> chunks;
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(number, chunks);
   }
 };
 

@@ -45,8 +45,8 @@ bool may_say(Role role, const Message& message) {
 
 bool coordinator_may_say(const Message& message) {
   return is_one_of<Heartbeat, Goodbye, Calls, Withdrawals, Ends, Starts, Drain, ClusterSize,
-                   CodeWanted, CodePiece, CodeMissing, JobAnswer, JobStates, JobLog, WorkerRows,
-                   LiveJobs, DataKeys>(message);
+                   CodeWanted, CodePiece, CodeMissing, JobAnswer, JobStates, JobChunks, JobLog,
+                   WorkerRows, LiveJobs, DataKeys>(message);
 }
 
 std::optional<Message> read_message(std::uint16_t type, std::string_view body) {

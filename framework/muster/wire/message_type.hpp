@@ -38,6 +38,7 @@ enum class MessageType : std::uint16_t {
   live_jobs = 71,
   data_keys = 72,
   data_place = 73,
+  job_chunks = 74,
   // runs.hpp: between workers
   runs_wanted = 80,
   runs_index = 81,

@@ -41,7 +41,7 @@ TEST(JobCallCodec, ReturnsWhatCameOfIt) {
 }
 
 TEST(JobCallCodec, ReturnsThePlace) {
-  const JobPlace place{"/plugin", "/jobs", "tcp://a:1", {"public", "secret"}};
+  const JobPlace place{"/plugin", "/jobs", "tcp://a:1", {"public", "secret"}, 1000, 64};
   const JobPlace got = decode_job_place(encode(place));
   EXPECT_EQ(got.plugin, place.plugin);
   EXPECT_EQ(got.jobs, place.jobs);

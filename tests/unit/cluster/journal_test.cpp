@@ -30,12 +30,12 @@ TEST_F(JournalTest, HasWhatWasCommittedAndNothingElse) {
   {
     Journal journal(file);
     EXPECT_EQ(journal.add(job(11)), 1U);
-    journal.add_chunk(1, {0, 3, "1-7", 99, std::string("\0bytes", 6)});
+    journal.add_chunk(1, {0, 3, "1-7", 99, 2, "w", std::string("\0bytes", 6)});
     journal.add_line(1, 0, "it has begun");
     EXPECT_TRUE(journal.has_changes());
     journal.commit();
     journal.add(job(12));
-    journal.add_chunk(1, {0, 4, "1-8", 99, "lost"});
+    journal.add_chunk(1, {0, 4, "1-8", 99, 1, "w", "lost"});
   }
   Journal journal(file);
   EXPECT_EQ(journal.life(), 2U);
@@ -50,6 +50,8 @@ TEST_F(JournalTest, HasWhatWasCommittedAndNothingElse) {
   EXPECT_EQ(chunks[0].chunk, 3U);
   EXPECT_EQ(chunks[0].attempt, "1-7");
   EXPECT_EQ(chunks[0].instance, 99U);
+  EXPECT_EQ(chunks[0].attempts, 2U);
+  EXPECT_EQ(chunks[0].worker, "w");
   EXPECT_EQ(chunks[0].result, std::string("\0bytes", 6));
   EXPECT_EQ(journal.lines(1, 0, 10), std::vector<std::string>{"it has begun"});
   EXPECT_EQ(journal.line_count(1), 1U);
@@ -61,7 +63,7 @@ TEST_F(JournalTest, KeepsTheStateOfWhatHasEnded) {
   Journal journal(file);
   wire::JobState state;
   state.job = journal.add(job(1));
-  journal.add_chunk(1, {0, 0, "a", 0, ""});
+  journal.add_chunk(1, {0, 0, "a", 0, 1, "w", ""});
   state.phase = wire::JobState::Phase::failed;
   state.message = "it had to be";
   journal.end(state);
@@ -77,8 +79,8 @@ TEST_F(JournalTest, KeepsTheStateOfWhatHasEnded) {
 TEST_F(JournalTest, AChunkThatRunsAgainReplacesWhatItWas) {
   Journal journal(file);
   journal.add(job(1));
-  journal.add_chunk(1, {0, 0, "first", 1, "x"});
-  journal.add_chunk(1, {0, 0, "second", 2, "y"});
+  journal.add_chunk(1, {0, 0, "first", 1, 1, "w", "x"});
+  journal.add_chunk(1, {0, 0, "second", 2, 2, "v", "y"});
   ASSERT_EQ(journal.chunks(1).size(), 1U);
   EXPECT_EQ(journal.chunks(1)[0].attempt, "second");
   journal.lose_chunk(1, 0, 0);
@@ -112,6 +114,24 @@ TEST_F(JournalTest, NamesTheFileThatIsDamaged) {
     EXPECT_EQ(error.code(), ErrorCode::corrupt);
     EXPECT_NE(std::string(error.what()).find("journal.db"), std::string::npos) << error.what();
     EXPECT_FALSE(error.hint().empty());
+  }
+}
+
+TEST_F(JournalTest, IsNotReadByAnotherVersion) {
+  { const Journal journal(file); }
+  {
+    constexpr std::streamoff user_version = 60;  // of the file format; big-endian
+    std::fstream database(file, std::ios::in | std::ios::out | std::ios::binary);
+    database.seekp(user_version);
+    database.write("\0\0\0\x63", 4);
+  }
+  try {
+    const Journal again(file);
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::usage);
+    EXPECT_NE(std::string(error.what()).find("is of version 99"), std::string::npos)
+        << error.what();
   }
 }
 

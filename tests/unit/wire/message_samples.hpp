@@ -46,6 +46,7 @@ inline std::vector<Message> messages() {
                   .message = "it has failed",
                   .part_files = {{"/tmp/part", 1, 2, 3}}}}},
       JobLog{4, 101, {"a line", ""}},
+      JobChunks{3, {{1, 70000, 2, "w1"}, {0, 0, 1, ""}}},
       AskWorkers{5, "node1"},
       WorkerRows{6, {{"node1", "host", "1.0", "open", 17, 4, 2}}, 8, 9},
       LiveJobs{{1, 7}},

@@ -1,13 +1,12 @@
 #include <algorithm>
-#include <csignal>
 #include <random>
 #include <utility>
 
 #include <fmt/format.h>
-#include <pthread.h>
 
 #include <muster/base/assert.hpp>
 #include <muster/base/error.hpp>
+#include <muster/base/thread.hpp>
 #include <muster/cluster/client/cluster_core.hpp>
 #include <muster/cluster/local_host.hpp>
 #include <muster/executors/code_address.hpp>
@@ -74,13 +73,7 @@ ClusterCore::ClusterCore(std::unique_ptr<transport::Dialer> dialer, ClusterOptio
 ClusterCore::~ClusterCore() { MUSTER_ASSERT(!thread_.joinable()); }
 
 void ClusterCore::start() {
-  // The program's signal handlers are for its own threads; a new thread inherits the mask.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  thread_ = std::thread([this] { run(); });
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  thread_ = start_thread("the thread of the link to the coordinator", [this] { run(); });
   Lock lock(mutex_);
   connected_.wait_for(lock, options_.connect_within,
                       [this] { return had_session_ || refused_ || broken_; });

@@ -49,6 +49,7 @@ class ClusterCore final : public detail::TaskHome,
   unsigned slots() const noexcept { return slots_.load(); }
   unsigned workers() const noexcept { return workers_.load(); }
   bool is_here() const noexcept { return home_process_.is_here(); }
+  void refuse_if_forked() const;  ///< throws Error(usage)
 
   std::shared_ptr<WorkControl> control() noexcept override { return shared_from_this(); }
   bool cancel(detail::SharedStateBase& work) override;
@@ -104,7 +105,6 @@ class ClusterCore final : public detail::TaskHome,
   std::optional<detail::DoneCallbacks> cancel_here(detail::TaskBase& task);
   std::vector<detail::DoneCallbacks> cancel_unstarted(Lock& lock);
 
-  void refuse_if_forked() const;
   void wake();
   void task_left() noexcept;
   void join();

@@ -7,6 +7,7 @@
 #include <muster/base/forks.hpp>
 #include <muster/cluster/client/cluster_core.hpp>
 #include <muster/cluster/client/cluster_executor.hpp>
+#include <muster/cluster/client/job_followers.hpp>
 #include <muster/cluster/client/owning_dialer.hpp>
 #include <muster/cluster/security/key_files.hpp>
 
@@ -36,6 +37,9 @@ ClusterExecutor::ClusterExecutor(const std::string& address, ClusterOptions opti
   options = checked(std::move(options));
   std::optional<transport::DialerKeys> keys;
   if (!options.keys.empty()) keys = cluster::read_dialer_keys(options.keys, "client");
+  jobs_ = std::make_shared<cluster::JobFollowers>(
+      address, cluster::JobClientOptions{options.name, options.keys, options.connect_within,
+                                         options.give_up_after});
   core_ = std::make_shared<cluster::ClusterCore>(
       std::make_unique<cluster::OwningDialer>(address, std::move(keys)), std::move(options),
       cluster::OwnProgram());
@@ -43,15 +47,26 @@ ClusterExecutor::ClusterExecutor(const std::string& address, ClusterOptions opti
 }
 
 ClusterExecutor::~ClusterExecutor() {
-  core_->shutdown(true, false);
-  if (core_->is_here()) return;
+  if (core_->is_here()) {
+    shutdown(true, false);
+    return;
+  }
   keep_for_ever(std::move(core_));
+  keep_for_ever(std::move(jobs_));
+}
+
+JobHandle ClusterExecutor::run(const jobs::JobSpec& spec, const JobOptions& options) {
+  core_->refuse_if_forked();
+  return JobHandle(jobs_->run(spec, options));
 }
 
 void ClusterExecutor::execute(detail::TaskPtr task) { core_->execute(std::move(task)); }
 
 void ClusterExecutor::shutdown(bool wait, bool cancel_pending) {
+  if (!core_->is_here()) return;
   core_->shutdown(wait, cancel_pending);
+  if (cancel_pending) jobs_->cancel_all();
+  jobs_->shut_down(wait);
 }
 
 bool ClusterExecutor::drain(std::optional<Duration> timeout) { return core_->drain(timeout); }

@@ -9,6 +9,7 @@
 #include <string>
 
 #include <muster/base/clock.hpp>
+#include <muster/cluster/client/job_handle.hpp>
 #include <muster/cluster/errors.hpp>
 #include <muster/executors/init.hpp>
 #include <muster/executors/sending_executor.hpp>
@@ -17,7 +18,8 @@ namespace muster {
 
 namespace cluster {
 class ClusterCore;
-}
+class JobFollowers;
+}  // namespace cluster
 
 /// How a program uses a cluster.
 struct ClusterOptions {
@@ -67,8 +69,21 @@ class ClusterExecutor final : public SendingExecutor {
   explicit ClusterExecutor(const std::string& address, ClusterOptions options = {});
   ~ClusterExecutor() override;  ///< shutdown(true)
 
+  /// Has the cluster run a map-reduce job, as 'muster run --coordinator' does: it is planned here,
+  /// its plugin travels, and it goes on if the coordinator is started again. Workers must see its
+  /// input under the same paths, and its output, or without one spec.temp_parent (default: that of
+  /// this program). Returns when the coordinator has taken it. Callbacks of its futures run in a
+  /// thread of its own.
+  ///
+  /// Throws Error(usage) or Error(plugin) for a spec that makes no sense, Error(broken) after
+  /// shutdown(), Error(io) if the coordinator does not answer.
+  JobHandle run(const jobs::JobSpec& spec, const JobOptions& options = {});
+
   void execute(detail::TaskPtr task) override;
+  /// Of jobs, too: `wait` is for their ends, and `cancel_pending` cancels them; Error(io) if the
+  /// coordinator could not be told so.
   void shutdown(bool wait = true, bool cancel_pending = false) override;
+  /// Of calls; jobs have handles.
   bool drain(std::optional<Duration> timeout = std::nullopt) override;
 
   /// The slots of all workers that take calls just now; 1 if there are none.
@@ -78,6 +93,7 @@ class ClusterExecutor final : public SendingExecutor {
 
  private:
   std::shared_ptr<cluster::ClusterCore> core_;
+  std::shared_ptr<cluster::JobFollowers> jobs_;
 };
 
 }  // namespace muster

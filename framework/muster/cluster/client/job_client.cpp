@@ -1,15 +1,15 @@
 #include <algorithm>
-#include <csignal>
+#include <iterator>
 #include <random>
 #include <utility>
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <pthread.h>
 #include <sys/stat.h>
 
 #include <muster/base/error.hpp>
 #include <muster/base/file.hpp>
+#include <muster/base/thread.hpp>
 #include <muster/cluster/client/job_client.hpp>
 #include <muster/cluster/client/owning_dialer.hpp>
 #include <muster/cluster/code/code_store.hpp>
@@ -46,12 +46,7 @@ JobClient::JobClient(const std::string& address, const JobClientOptions& options
 }
 
 void JobClient::start() {
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  thread_ = std::thread([this] { run(); });
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  thread_ = start_thread("the thread of the link to the coordinator", [this] { run(); });
   Lock lock(mutex_);
   changed_.wait_for(lock, options_.connect_within,
                     [this] { return slots_ || refused_ || broken_; });
@@ -120,6 +115,14 @@ void JobClient::take(std::uint64_t number, Answer answer) {
   changed_.notify_all();
 }
 
+void JobClient::take_chunks(wire::JobChunks&& chunks) {
+  const Lock lock(mutex_);
+  const auto found = open_.find(chunks.number);
+  if (found == open_.end()) return;
+  std::move(chunks.chunks.begin(), chunks.chunks.end(), std::back_inserter(found->second.chunks));
+  changed_.notify_all();
+}
+
 void JobClient::on_message(TimePoint /*now*/, wire::Message&& message) {
   std::visit(
       [this](auto& each) {
@@ -127,6 +130,8 @@ void JobClient::on_message(TimePoint /*now*/, wire::Message&& message) {
         if constexpr (std::is_constructible_v<Answer, M>) {
           const std::uint64_t number = each.number;
           take(number, std::move(each));
+        } else if constexpr (std::is_same_v<M, wire::JobChunks>) {
+          take_chunks(std::move(each));
         } else if constexpr (std::is_same_v<M, wire::CodeWanted>) {
           give_code(each);
         } else if constexpr (std::is_same_v<M, wire::ClusterSize>) {
@@ -192,7 +197,9 @@ std::uint64_t JobClient::ask(Question question, bool stays) {
     const Lock lock(mutex_);
     number = ++last_number_;
     std::visit([&](auto& each) { each.number = number; }, question);
-    open_[number] = {std::move(question), std::nullopt, false, stays};
+    Open& open = open_[number];
+    open.question = std::move(question);
+    open.stays = stays;
   }
   runner_.wake();
   return number;
@@ -200,6 +207,11 @@ std::uint64_t JobClient::ask(Question question, bool stays) {
 
 void JobClient::require_alive(const Lock& /*lock*/) const {
   if (broken_) throw Error(ErrorCode::io, *broken_);
+}
+
+bool JobClient::has_answer(std::uint64_t number) const {
+  const Lock lock(mutex_);
+  return open_.at(number).answer || broken_;
 }
 
 JobClient::Answer JobClient::await(std::uint64_t number) {
@@ -238,10 +250,27 @@ std::uint64_t JobClient::submit(wire::SubmitJob job, const std::filesystem::path
   return number;
 }
 
-wire::JobState JobClient::watch(std::uint64_t job,
-                                const std::function<void(const wire::JobState&)>& on_news,
-                                const std::function<bool()>& stop_waiting) {
-  wire::AskJob question{0, wire::AskJob::What::watch, job, 0, 0};
+/// False if the watch is to end.
+bool JobClient::await_news(std::uint64_t number, const Watch& watch) {
+  Lock lock(mutex_);
+  const Open& open = open_.at(number);
+  const auto has_news = [&] { return open.answer || !open.chunks.empty() || broken_; };
+  while (!has_news() && !watch.stop_waiting()) changed_.wait_for(lock, ask_to_stop_every);
+  return has_news();
+}
+
+void JobClient::pass_on_chunks(std::uint64_t number, const Watch& watch) {
+  std::vector<wire::EndedChunk> chunks;
+  {
+    const Lock lock(mutex_);
+    chunks.swap(open_.at(number).chunks);
+  }
+  if (!chunks.empty()) watch.on_chunks(chunks);
+}
+
+wire::JobState JobClient::watch(std::uint64_t job, const Watch& watch) {
+  using What = wire::AskJob::What;
+  wire::AskJob question{0, watch.on_chunks ? What::follow : What::watch, job, 0, 0};
   {
     const Lock lock(mutex_);
     const auto own = tickets_.find(job);
@@ -249,27 +278,20 @@ wire::JobState JobClient::watch(std::uint64_t job,
   }
   const std::uint64_t number = ask(question, true);
   wire::JobState last;
-  for (;;) {
-    {
-      Lock lock(mutex_);
-      const Open& open = open_.at(number);
-      while (!open.answer && !broken_ && !stop_waiting())
-        changed_.wait_for(lock, ask_to_stop_every);
-      if (!open.answer && !broken_) {
-        open_.erase(number);
-        return last;
-      }
-    }
-    const Answer answer = await(number);
-    const auto* const states = std::get_if<wire::JobStates>(&answer);
+  while (await_news(number, watch)) {
+    std::optional<Answer> answer;
+    if (has_answer(number)) answer = await(number);
+    pass_on_chunks(number, watch);  // those that came before the answer
+    if (!answer) continue;
+    const auto* const states = std::get_if<wire::JobStates>(&*answer);
     if (states == nullptr || states->jobs.empty()) continue;
     last = states->jobs.front();
-    on_news(last);
-    if (!last.has_ended()) continue;
-    const Lock lock(mutex_);
-    open_.erase(number);
-    return last;
+    watch.on_state(last);
+    if (last.has_ended()) break;
   }
+  const Lock lock(mutex_);
+  open_.erase(number);
+  return last;
 }
 
 wire::JobState JobClient::state(std::uint64_t job) {

@@ -43,11 +43,18 @@ class JobClient final : private transport::LinkOwner {
   /// The job's number. `plugin` is the file that the coordinator fetches. Fills in ticket and
   /// digest.
   std::uint64_t submit(wire::SubmitJob job, const std::filesystem::path& plugin);
-  /// Calls `on_news` with each new state, until the job has ended or `stop_waiting` says so, which
-  /// is asked every tenth of a second; gives the last state.
-  wire::JobState watch(
-      std::uint64_t job, const std::function<void(const wire::JobState&)>& on_news,
-      const std::function<bool()>& stop_waiting = [] { return false; });
+
+  /// What whoever watches a job is told, in the thread that watches.
+  struct Watch {
+    std::function<void(const wire::JobState&)> on_state;
+    /// Empty: not wanted. All that a state counts have come before it. They come again, from the
+    /// first on, after the coordinator was started again.
+    std::function<void(const std::vector<wire::EndedChunk>&)> on_chunks = {};
+    /// Asked every tenth of a second: the watch ends before the job.
+    std::function<bool()> stop_waiting = [] { return false; };
+  };
+  /// Returns when the job has ended, with its last state.
+  wire::JobState watch(std::uint64_t job, const Watch& watch);
   wire::JobState state(std::uint64_t job);
   std::vector<wire::JobState> list();
   void cancel(std::uint64_t job);
@@ -63,6 +70,7 @@ class JobClient final : private transport::LinkOwner {
   struct Open {
     Question question;
     std::optional<Answer> answer = {};
+    std::vector<wire::EndedChunk> chunks = {};  ///< that have come since
     bool is_sent = false;
     bool stays = false;  ///< it has more than one answer
   };
@@ -79,8 +87,12 @@ class JobClient final : private transport::LinkOwner {
   void start();
   void give_code(const wire::CodeWanted& wanted);
   void take(std::uint64_t number, Answer answer);
+  void take_chunks(wire::JobChunks&& chunks);
   std::uint64_t ask(Question question, bool stays = false);
+  bool has_answer(std::uint64_t number) const;
   Answer await(std::uint64_t number);
+  bool await_news(std::uint64_t number, const Watch& watch);
+  void pass_on_chunks(std::uint64_t number, const Watch& watch);
   Answer ask_and_wait(Question question);
   void require_alive(const Lock&) const;
 

@@ -19,6 +19,9 @@ namespace {
 // A worker from which map outputs could not be fetched so often does not have them any more.
 constexpr unsigned unreachable_max = 2;
 
+// Attempts that fill a disk between two looks at it, on which other attempts are at work, too.
+constexpr std::uint32_t no_space_budget = 4;
+
 std::int64_t seconds_now() {
   return std::chrono::duration_cast<std::chrono::seconds>(
              std::chrono::system_clock::now().time_since_epoch())
@@ -134,7 +137,10 @@ std::unique_ptr<JobBook::Job> JobBook::make_job(Journal::Job record) {
 
 scheduling::JobSpec JobBook::spec_of(const Job& job) const {
   scheduling::JobSpec spec = job.run->spec();
-  for (scheduling::StageSpec& each : spec) each.speculate = true;
+  for (scheduling::StageSpec& each : spec) {
+    each.speculate = true;
+    each.budgets.no_space = no_space_budget;
+  }
   if (job.map_stage) spec[*job.map_stage].keeps_output = true;
   return spec;
 }
@@ -202,6 +208,11 @@ std::pair<wire::Digest, wire::Call> JobBook::start(TimePoint now,
     made.options.emplace();
     made.options->alone = true;
   }
+  if (action.second) {
+    say(of, fmt::format("{} takes long: {} runs it, too",
+                        of.run->stage(action.stage).describe(action.chunk),
+                        worker_name(action.worker)));
+  }
   of.has_news = true;
   return {of.record.submission.plugin, std::move(made)};
 }
@@ -233,8 +244,6 @@ jobs::AttemptFailure JobBook::failure_of(const Job& of, const scheduling::StartA
               ErrorCode::worker_died,
               end.bytes.empty() ? "its worker was lost" : without_controls(end.bytes),
               {}};
-    case wire::EndKind::cancelled:
-      return {FailureCause::killed, ErrorCode::cancelled, "it was cancelled", {}};
     default:
       return {FailureCause::task_error, ErrorCode::plugin, end.bytes, {}};
   }
@@ -286,6 +295,9 @@ std::vector<scheduling::Event> JobBook::ended(const scheduling::StartAttempt& at
   Job& of = job(attempt.job);
   of.has_news = true;
   if (end.kind == wire::EndKind::returned) return {scheduling::AttemptReturned{attempt.attempt}};
+  if (end.kind == wire::EndKind::cancelled) {  // as was asked: the other one was quicker
+    return {scheduling::AttemptFailed{attempt.attempt, scheduling::FailureCause::killed}};
+  }
   if (end.kind != wire::EndKind::value) return fail(of, attempt, failure_of(of, attempt, end));
   try {
     JobCallEnd result = decode_job_call_end(end.bytes);
@@ -294,6 +306,8 @@ std::vector<scheduling::Event> JobBook::ended(const scheduling::StartAttempt& at
         return fail(of, attempt, std::move(result.failure));
       case JobCallEnd::Kind::input_lost:
         return lose_input(of, attempt, std::move(result.failure), result.runs, result.is_gone);
+      case JobCallEnd::Kind::no_room:  // workers give these back by themselves
+        return {scheduling::AttemptReturned{attempt.attempt}};
       case JobCallEnd::Kind::value:
         break;
     }
@@ -305,7 +319,13 @@ std::vector<scheduling::Event> JobBook::ended(const scheduling::StartAttempt& at
                    {}});
     }
     const auto worker = workers_.find(attempt.worker);
-    granted_ = {worker == workers_.end() ? 0 : worker->second.instance, std::move(result.value)};
+    granted_.emplace();
+    if (worker != workers_.end()) {
+      granted_->instance = worker->second.instance;
+      granted_->worker = worker->second.name;
+    }
+    granted_->attempts = attempt.attempt_number;
+    granted_->result = std::move(result.value);
     return {scheduling::AttemptSucceeded{attempt.attempt}};
   } catch (const Error& error) {
     return fail(of, attempt,
@@ -337,8 +357,10 @@ void JobBook::on(const scheduling::ChunkFinished& action) {
   }
   const bool stays_there = of.map_stage == action.stage;
   if (stays_there) of.runs_at[action.chunk] = granted.instance;
-  journal_.add_chunk(action.job.value, {action.stage, action.chunk, name,
-                                        stays_there ? granted.instance : 0, granted.result});
+  journal_.add_chunk(action.job.value,
+                     {action.stage, action.chunk, name, stays_there ? granted.instance : 0,
+                      granted.attempts, granted.worker, granted.result});
+  of.ended_chunks.push_back({action.stage, action.chunk, granted.attempts, granted.worker});
   of.has_news = true;
 }
 
@@ -419,7 +441,7 @@ void JobBook::end(Job& of, wire::JobState::Phase phase, const std::optional<Erro
           : phase == wire::JobState::Phase::cancelled ? "it was cancelled"
                                                       : "it has failed: " + state.message);
   journal_.end(state);
-  for (const auto& [client, number] : of.watchers) push_state(client, number, state);
+  push_news(of);
   live_changed_ = true;
   jobs_.erase(JobId{state.job});
 }

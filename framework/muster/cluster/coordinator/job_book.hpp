@@ -81,7 +81,7 @@ class JobBook {
   std::vector<Commit> take_commits() { return std::exchange(commits_, {}); }
   void committed(JobId id, const std::optional<Error>& error);
 
-  using Message = std::variant<wire::JobStates, wire::JobLog, wire::JobAnswer>;
+  using Message = std::variant<wire::JobStates, wire::JobChunks, wire::JobLog, wire::JobAnswer>;
   /// Answers, and news for those who watch jobs.
   std::vector<std::pair<wire::SessionId, Message>> take_news(TimePoint now);
   /// True once after the list of jobs that have not ended has changed.
@@ -100,6 +100,10 @@ class JobBook {
     std::string name;
     std::string address;
   };
+  struct Watcher {
+    std::uint64_t number = 0;             ///< that it gave its question
+    std::optional<std::size_t> chunks{};  ///< how many it was told of; none: it does not want them
+  };
   struct Job {
     Journal::Job record;
     jobs::Plan plan;
@@ -110,9 +114,10 @@ class JobBook {
     std::optional<std::uint32_t> map_stage = {};  ///< if a stage behind it takes what it leaves
     std::vector<std::uint64_t> runs_at = {};      ///< by map chunk: the worker's instance
     std::optional<wire::SessionId> client = {};   ///< with which it ends; if it has no output
-    std::map<wire::SessionId, std::uint64_t> watchers = {};  ///< with the numbers they gave
-    std::optional<Error> broken = {};                        ///< why it is ended from here
-    std::map<std::uint64_t, unsigned> unreachable = {};      ///< by instance: fetches that failed
+    std::map<wire::SessionId, Watcher> watchers = {};
+    std::vector<wire::EndedChunk> ended_chunks = {};     ///< in the order in which they ended
+    std::optional<Error> broken = {};                    ///< why it is ended from here
+    std::map<std::uint64_t, unsigned> unreachable = {};  ///< by instance: fetches that failed
     std::vector<Journal::Chunk> restored = {};
     std::set<std::uint64_t> awaited = {};        ///< instances of workers
     std::optional<TimePoint> wait_until = {};    ///< it is not with the scheduler before
@@ -122,6 +127,8 @@ class JobBook {
   };
   struct Granted {
     std::uint64_t instance = 0;
+    std::string worker;
+    std::uint32_t attempts = 0;
     std::string result;
   };
 
@@ -147,6 +154,7 @@ class JobBook {
   void give_up(JobId id);
   void update_state(TimePoint now, Job& of);
   void push_state(wire::SessionId client, std::uint64_t number, const wire::JobState& state);
+  void push_news(Job& of);
   std::string worker_name(WorkerId worker) const;
 
   Journal& journal_;

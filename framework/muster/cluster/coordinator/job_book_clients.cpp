@@ -83,6 +83,20 @@ void JobBook::push_state(wire::SessionId client, std::uint64_t number,
   answers_.emplace_back(client, wire::JobStates{number, {state}});
 }
 
+void JobBook::push_news(Job& of) {
+  for (auto& [client, watcher] : of.watchers) {
+    while (watcher.chunks && *watcher.chunks < of.ended_chunks.size()) {
+      const auto begin = of.ended_chunks.begin() + static_cast<std::ptrdiff_t>(*watcher.chunks);
+      const std::size_t count = std::min(wire::items_max, of.ended_chunks.size() - *watcher.chunks);
+      answers_.emplace_back(
+          client,
+          wire::JobChunks{watcher.number, {begin, begin + static_cast<std::ptrdiff_t>(count)}});
+      *watcher.chunks += count;
+    }
+    push_state(client, watcher.number, of.record.state);
+  }
+}
+
 void JobBook::ask(TimePoint now, wire::SessionId client, const wire::AskJob& question) {
   using What = wire::AskJob::What;
   for (auto& [id, each] : jobs_) {
@@ -118,9 +132,13 @@ void JobBook::ask(TimePoint now, wire::SessionId client, const wire::AskJob& que
     answers_.emplace_back(client, wire::JobAnswer{question.number, false, 0, question.job, "", ""});
   } else {
     push_state(client, question.number, *state);
-    if (question.what != What::watch || !has(JobId{question.job})) return;
+    const bool stays = question.what == What::watch || question.what == What::follow;
+    if (!stays || !has(JobId{question.job})) return;
     Job& watched = job(JobId{question.job});
-    watched.watchers[client] = question.number;
+    Watcher& watcher = watched.watchers[client];
+    watcher = {question.number, {}};
+    if (question.what == What::follow) watcher.chunks = 0;
+    watched.has_news = true;
     // Whoever knows the ticket is the one that has submitted it, though in another session.
     const bool is_its_own = question.ticket == watched.record.submission.ticket;
     if (watched.workspace.lasting || !is_its_own) return;
@@ -135,8 +153,7 @@ std::vector<std::pair<wire::SessionId, JobBook::Message>> JobBook::take_news(Tim
     for (auto& [id, each] : jobs_) {
       if (!std::exchange(each->has_news, false) || each->watchers.empty()) continue;
       update_state(now, *each);
-      for (const auto& [client, number] : each->watchers)
-        push_state(client, number, each->record.state);
+      push_news(*each);
     }
   }
   return std::exchange(answers_, {});
@@ -183,6 +200,7 @@ void JobBook::restore_chunks(Job& of) {
   const bool needs_runs = of.map_stage && reduced < of.run->stage(*of.map_stage + 1).chunk_count();
   for (const Journal::Chunk& each : of.restored) {
     of.run->accept(each.stage, each.chunk, each.attempt, each.result);
+    of.ended_chunks.push_back({each.stage, each.chunk, each.attempts, each.worker});
     if (of.map_stage != each.stage) continue;
     of.runs_at[each.chunk] = each.instance;
     if (needs_runs && each.instance != 0) of.awaited.insert(each.instance);

@@ -27,13 +27,17 @@ M decode_body(std::string_view bytes) {
   return out;
 }
 
+// To be raised with each change of the tables, or of what is encoded in them.
+constexpr std::uint64_t schema_version = 1;
+
 constexpr const char* schema = R"(
-  CREATE TABLE IF NOT EXISTS lives(life INTEGER PRIMARY KEY);
-  CREATE TABLE IF NOT EXISTS jobs(job INTEGER PRIMARY KEY AUTOINCREMENT, ticket INTEGER UNIQUE,
+  CREATE TABLE lives(life INTEGER PRIMARY KEY);
+  CREATE TABLE jobs(job INTEGER PRIMARY KEY AUTOINCREMENT, ticket INTEGER UNIQUE,
     submission BLOB, state BLOB NOT NULL, staging TEXT NOT NULL);
-  CREATE TABLE IF NOT EXISTS chunks(job INTEGER, stage INTEGER, chunk INTEGER, attempt TEXT,
-    instance INTEGER, result BLOB, PRIMARY KEY(job, stage, chunk)) WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS lines(job INTEGER, number INTEGER, line TEXT,
+  CREATE TABLE chunks(job INTEGER, stage INTEGER, chunk INTEGER, attempt TEXT,
+    instance INTEGER, attempts INTEGER, worker TEXT, result BLOB,
+    PRIMARY KEY(job, stage, chunk)) WITHOUT ROWID;
+  CREATE TABLE lines(job INTEGER, number INTEGER, line TEXT,
     PRIMARY KEY(job, number)) WITHOUT ROWID;
 )";
 
@@ -99,10 +103,34 @@ Journal::Journal(const std::filesystem::path& file)
   execute("PRAGMA locking_mode=EXCLUSIVE");
   execute("PRAGMA journal_mode=WAL");
   execute("PRAGMA synchronous=FULL");
-  execute(schema);
+  make_schema();
   execute("INSERT INTO lives DEFAULT VALUES");
   life_ = static_cast<std::uint64_t>(sqlite3_last_insert_rowid(database_->handle));
   execute("DELETE FROM lives WHERE life < (SELECT MAX(life) FROM lives)");
+}
+
+/// The version is written with the tables, or not at all.
+void Journal::make_schema() {
+  std::uint64_t version = 0;
+  bool is_new = false;
+  {
+    Statement row(*this, "PRAGMA user_version");
+    if (row.step()) version = row.number(0);
+    Statement tables(*this, "SELECT COUNT(*) FROM sqlite_master");
+    is_new = tables.step() && tables.number(0) == 0;
+  }
+  if (is_new) {
+    execute("BEGIN");
+    execute(schema);
+    execute(fmt::format("PRAGMA user_version = {}", schema_version).c_str());
+    execute("COMMIT");
+  } else if (version != schema_version) {
+    throw Error(ErrorCode::usage,
+                fmt::format("the journal '{}' is of version {}, and this coordinator reads {}",
+                            file_.string(), version, schema_version),
+                "start the version of Muster that has written it; or move it away to start without "
+                "the jobs that are in it");
+  }
 }
 
 Journal::~Journal() = default;
@@ -171,12 +199,14 @@ void Journal::set_state(const wire::JobState& state) {
 
 void Journal::add_chunk(std::uint64_t job, const Chunk& chunk) {
   begin();
-  Statement(*this, "INSERT OR REPLACE INTO chunks VALUES(?, ?, ?, ?, ?, ?)")
+  Statement(*this, "INSERT OR REPLACE INTO chunks VALUES(?, ?, ?, ?, ?, ?, ?, ?)")
       .with(job)
       .with(std::uint64_t{chunk.stage})
       .with(std::uint64_t{chunk.chunk})
       .with(chunk.attempt)
       .with(chunk.instance)
+      .with(std::uint64_t{chunk.attempts})
+      .with(chunk.worker)
       .with(chunk.result)
       .step();
 }
@@ -224,13 +254,13 @@ std::vector<Journal::Job> Journal::open_jobs() {
 std::vector<Journal::Chunk> Journal::chunks(std::uint64_t job) {
   std::vector<Chunk> out;
   Statement rows(*this,
-                 "SELECT stage, chunk, attempt, instance, result FROM chunks WHERE job = ? "
-                 "ORDER BY stage, chunk");
+                 "SELECT stage, chunk, attempt, instance, attempts, worker, result FROM chunks "
+                 "WHERE job = ? ORDER BY stage, chunk");
   rows.with(job);
   while (rows.step()) {
     out.push_back({static_cast<std::uint32_t>(rows.number(0)),
                    static_cast<std::uint32_t>(rows.number(1)), rows.bytes(2), rows.number(3),
-                   rows.bytes(4)});
+                   static_cast<std::uint32_t>(rows.number(4)), rows.bytes(5), rows.bytes(6)});
   }
   return out;
 }

@@ -16,11 +16,13 @@ namespace muster::cluster {
 /// ended. An SQLite database in WAL mode. What was written lasts from commit() on, and not before:
 /// then it is on the disk.
 ///
+/// It says which version of the schema it has; one of another version is refused, not guessed at.
+///
 /// Not thread-safe. Everything throws Error(io, no_space or corrupt) that names the file.
 class Journal {
  public:
   /// Made if it is missing, for its owner alone. ":memory:" lasts as long as this. Throws
-  /// Error(usage) if another coordinator has it open.
+  /// Error(usage) if another coordinator has it open, or it is of another version.
   explicit Journal(const std::filesystem::path& file);
   ~Journal();
   Journal(const Journal&) = delete;
@@ -37,6 +39,8 @@ class Journal {
     std::uint32_t chunk = 0;
     std::string attempt;         ///< its name
     std::uint64_t instance = 0;  ///< of the worker that ran it
+    std::uint32_t attempts = 0;
+    std::string worker;  ///< what that was called
     std::string result;
   };
 
@@ -68,6 +72,7 @@ class Journal {
   struct Database;
 
   void execute(const char* sql);
+  void make_schema();
   void begin();
   [[noreturn]] void fail(const char* what) const;
 

@@ -1,14 +1,13 @@
 #include <algorithm>
-#include <csignal>
 #include <optional>
 #include <string_view>
 #include <utility>
 #include <variant>
 
 #include <fcntl.h>
-#include <pthread.h>
 
 #include <muster/base/error.hpp>
+#include <muster/base/thread.hpp>
 #include <muster/cluster/job_call.hpp>
 #include <muster/cluster/shuffle/run_frame.hpp>
 #include <muster/cluster/shuffle/run_server.hpp>
@@ -43,12 +42,7 @@ bool is_run_name(std::string_view name) {
 RunServer::RunServer(std::filesystem::path jobs, const std::string& host,
                      const transport::CurveKeyPair& keys)
     : jobs_(std::move(jobs)), listener_(context_, "tcp://" + host + ":*", listener_keys(keys)) {
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  thread_ = std::thread([this] { run(); });
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  thread_ = start_thread("the thread that gives run files", [this] { run(); });
 }
 
 RunServer::~RunServer() {
@@ -63,10 +57,16 @@ void RunServer::run() {
     listener_.wait(files_.empty() ? std::nullopt : std::optional(close_files_at));
     transport::Listener::Arrived arrived;
     while (!stopping_.load() && listener_.receive(arrived)) answer(arrived);
-    if (Clock::now() < close_files_at && files_.size() <= files_open_max) continue;
+    const bool close_now = close_files_.exchange(false);
+    if (!close_now && Clock::now() < close_files_at && files_.size() <= files_open_max) continue;
     files_.clear();
     close_files_at = Clock::now() + close_files_after;
   }
+}
+
+void RunServer::close_files() noexcept {
+  close_files_.store(true);
+  listener_.wake();
 }
 
 void RunServer::answer(const transport::Listener::Arrived& arrived) {

@@ -28,6 +28,8 @@ class RunServer {
   RunServer& operator=(const RunServer&) = delete;
 
   const std::string& address() const { return listener_.address(); }
+  /// Files were removed, and what is open takes room. Of any thread.
+  void close_files() noexcept;
   /// Bytes of run files that were sent. Of any thread.
   std::uint64_t bytes_sent() const noexcept { return bytes_sent_.load(); }
 
@@ -44,6 +46,7 @@ class RunServer {
   transport::ZmqListener listener_;
   std::map<std::filesystem::path, UniqueFd> files_;  ///< opened lately
   std::atomic<std::uint64_t> bytes_sent_{0};
+  std::atomic<bool> close_files_{false};
   std::atomic<bool> stopping_{false};
   std::thread thread_;
 };

@@ -1,9 +1,11 @@
+#include <algorithm>
 #include <exception>
 #include <filesystem>
 #include <utility>
 
 #include <muster/cluster/job_call.hpp>
 #include <muster/cluster/shuffle/run_source.hpp>
+#include <muster/cluster/worker/disk_watch.hpp>
 #include <muster/cluster/worker/job_functions.hpp>
 #include <muster/jobs/task_functions.hpp>
 #include <muster/mapreduce/attempt.hpp>
@@ -14,6 +16,7 @@ namespace {
 Bytes run_map(TaskContext& context, const JobPlace& place, const JobCall& call) {
   mapreduce::MapRequest request = mapreduce::decode_map_request(call.request);
   request.task.plugin = place.plugin;
+  request.memory_bytes = std::min(request.memory_bytes, place.memory_bytes);
   if (request.output.is_relative()) {
     const auto directory = run_directory(place.jobs, call.job);
     std::filesystem::create_directories(directory);
@@ -25,6 +28,7 @@ Bytes run_map(TaskContext& context, const JobPlace& place, const JobCall& call) 
 Bytes run_reduce(TaskContext& context, const JobPlace& place, const JobCall& call) {
   mapreduce::ReduceRequest request = mapreduce::decode_reduce_request(call.request);
   request.task.plugin = place.plugin;
+  request.memory_bytes = std::min(request.memory_bytes, place.memory_bytes);
   if (request.runs.size() != call.address_of_run.size())
     throw Error(ErrorCode::corrupt, "a reduce call does not say where its runs are");
   RunPlaces places;
@@ -56,9 +60,10 @@ Bytes run(TaskContext& context, const JobPlace& place, const JobCall& call) {
 
 void run_job_call(TaskContext& context, std::string_view bytes, detail::ResultSink& result) {
   JobCallEnd end;
+  JobPlace place;
   try {
     ByteReader in(bytes, "a job's call");
-    const JobPlace place = decode_job_place(in.string());
+    place = decode_job_place(in.string());
     const JobCall call = decode_job_call(in.string());
     in.finish();
     end.value = run(context, place, call);
@@ -70,6 +75,9 @@ void run_job_call(TaskContext& context, std::string_view bytes, detail::ResultSi
   } catch (...) {
     end.kind = JobCallEnd::Kind::failure;
     end.failure = jobs::classify(std::current_exception(), [](auto) { return std::string(); });
+    if (end.failure.cause == scheduling::FailureCause::no_space &&
+        free_bytes(place.jobs) < place.least_free)
+      end.kind = JobCallEnd::Kind::no_room;
   }
   result.send(encode(end));
 }

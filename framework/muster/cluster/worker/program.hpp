@@ -44,6 +44,8 @@ class Program {
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
 
+  bool is_plugin() const noexcept { return kind_ == wire::CodeKind::plugin; }
+
   /// Goes on as far as it can: to be called when a file has come, and until is_starting() is over.
   /// If it cannot go on, all its calls end, with the reason.
   void advance(TimePoint now);

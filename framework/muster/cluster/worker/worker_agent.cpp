@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <muster/base/error.hpp>
+#include <muster/base/memory.hpp>
 #include <muster/base/version.hpp>
 #include <muster/cluster/local_host.hpp>
 #include <muster/cluster/task_death.hpp>
@@ -25,8 +26,16 @@ constexpr Duration starts_after = std::chrono::milliseconds(2);
 constexpr Duration program_idle_max = std::chrono::minutes(1);
 // How often a program that is being started is looked at.
 constexpr Duration start_poll = std::chrono::milliseconds(2);
+// How often the disk is looked at.
+constexpr Duration look_at_disk_every = std::chrono::seconds(2);
 // Signals that were sent together arrive within this.
 constexpr Duration terminated_together = std::chrono::milliseconds(200);
+
+/// What a job may use of each slot.
+std::uint64_t memory_of_slot(const WorkerOptions& options) {
+  const std::uint64_t all = options.memory_bytes != 0 ? options.memory_bytes : usable_memory() / 2;
+  return all / options.slots;
+}
 
 bool was_terminated(const wire::CallEnd& end) {
   return end.kind == wire::EndKind::killed && decode_death(end.bytes).signal == SIGTERM;
@@ -52,9 +61,12 @@ WorkerAgent::WorkerAgent(WorkerOptions options, transport::Dialer& dialer,
       store_(std::move(code_directory)),
       link_(hello_of(options_), options_.link, std::random_device()()),
       runner_(dialer, link_, *this),
-      jobs_(options_.scratch) {
+      jobs_(options_.scratch),
+      disk_(jobs_.path(), options_.least_free) {
   options_.programs.slots = options_.slots;
   options_.programs.job_place.jobs = jobs_.path();
+  options_.programs.job_place.memory_bytes = memory_of_slot(options_);
+  options_.programs.job_place.least_free = options_.least_free;
 }
 
 WorkerAgent::~WorkerAgent() = default;
@@ -94,7 +106,12 @@ void WorkerAgent::on_session(TimePoint now) {
   terminated_.clear();
   starts_.clear();
   for (auto& [digest, asked] : wanted_) asked = false;
-  if (draining_) state_ = wire::WorkerState{wire::WorkerState::Kind::draining, "it ends"};
+  using Kind = wire::WorkerState::Kind;
+  if (draining_) {
+    state_ = wire::WorkerState{Kind::draining, "it ends"};
+  } else if (!paused_.empty()) {
+    state_ = wire::WorkerState{Kind::paused, paused_};
+  }
 }
 
 void WorkerAgent::on_refused(const wire::Refusal& refusal, bool for_good) {
@@ -137,6 +154,7 @@ void WorkerAgent::on_message(TimePoint now, wire::Message&& message) {
     open_data_place(*keys);
   } else if (const auto* live = std::get_if<wire::LiveJobs>(&message)) {
     keep_only(*live);
+    if (run_server_ != nullptr) run_server_->close_files();
   }
 }
 
@@ -267,7 +285,19 @@ void WorkerAgent::drain(const std::string& reason) {
   }
 }
 
+/// A full disk is nobody's fault: the worker takes nothing until there is room again.
+void WorkerAgent::look_at_disk(TimePoint now) {
+  look_at_disk_ = now + look_at_disk_every;
+  const std::string problem = disk_.look();
+  if (draining_ || problem.empty() == paused_.empty()) return;
+  paused_ = problem;
+  using Kind = wire::WorkerState::Kind;
+  state_ = wire::WorkerState{problem.empty() ? Kind::open : Kind::paused, problem};
+  options_.log(problem.empty() ? "there is room again: it goes on" : problem + "; it pauses");
+}
+
 void WorkerAgent::on_round(TimePoint now) {
+  if (look_at_disk_ <= now) look_at_disk(now);
   const int stops = stops_.load();
   if (stops != std::exchange(stops_seen_, stops)) {
     if (stops > 1) end_all(wire::EndKind::worker_lost);
@@ -318,6 +348,12 @@ void WorkerAgent::end_idle_programs(TimePoint now) {
   });
 }
 
+bool WorkerAgent::had_no_room(const wire::Digest& program, const wire::CallEnd& end) const {
+  const auto found = programs_.find(program);
+  return end.kind == wire::EndKind::value && found != programs_.end() &&
+         found->second->is_plugin() && says_no_room(end.bytes);
+}
+
 void WorkerAgent::collect_ends(TimePoint now) {
   std::vector<std::pair<std::uint64_t, wire::CallEnd>> taken;
   {
@@ -327,6 +363,10 @@ void WorkerAgent::collect_ends(TimePoint now) {
   for (auto& [generation, end] : taken) {
     if (generation != generation_) continue;
     if (const auto found = open_.find(end.number); found != open_.end()) {
+      if (had_no_room(found->second.program, end)) {
+        look_at_disk(now);  // so that it is not the next one to get it
+        end = {end.number, wire::EndKind::returned, {}};
+      }
       note_open(now, found->second.program, false);
       open_.erase(found);
     }
@@ -399,7 +439,8 @@ void WorkerAgent::leave_if_done(TimePoint now) {
 }
 
 std::optional<TimePoint> WorkerAgent::next_deadline() {
-  std::optional<TimePoint> next = look_again_at_;
+  std::optional<TimePoint> next = look_at_disk_;
+  if (look_again_at_) next = std::min(*next, *look_again_at_);
   if (!terminated_.empty())
     next = std::min(next.value_or(TimePoint::max()), terminated_.front().first);
   if (drain_at_) next = std::min(next.value_or(TimePoint::max()), *drain_at_);

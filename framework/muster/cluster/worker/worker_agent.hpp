@@ -16,6 +16,7 @@
 #include <muster/base/temp_dir.hpp>
 #include <muster/cluster/code/code_store.hpp>
 #include <muster/cluster/shuffle/run_server.hpp>
+#include <muster/cluster/worker/disk_watch.hpp>
 #include <muster/cluster/worker/program.hpp>
 #include <muster/transport/link_runner.hpp>
 #include <muster/wire/link.hpp>
@@ -31,6 +32,10 @@ struct WorkerOptions {
   wire::LinkOptions link = {};
   /// Where directories for the files of jobs are made; on a disk of this machine.
   std::filesystem::path scratch = default_temp_parent();
+  /// While that disk has less room it takes no calls, and says so.
+  std::uint64_t least_free = std::uint64_t{64} << 20U;
+  /// For all task processes together: jobs share it among the slots. 0: half of what may be used.
+  std::uint64_t memory_bytes = 0;
   /// The address of this machine at which other workers fetch these files.
   std::string data_host = "127.0.0.1";
   /// Gets a line for each thing that people who run it want to know of. It must not throw.
@@ -79,6 +84,8 @@ class WorkerAgent final : public EndSink, private transport::LinkOwner {
   bool withdraw_unstarted(const wire::Withdrawals::Withdrawal& withdrawal);
   void take_piece(TimePoint now, const wire::CodePiece& piece);
   void drain(const std::string& reason);
+  void look_at_disk(TimePoint now);
+  bool had_no_room(const wire::Digest& program, const wire::CallEnd& end) const;
   void open_data_place(const wire::DataKeys& keys);
   void keep_only(const wire::LiveJobs& live) const;
   Program& program(TimePoint now, const wire::Digest& digest, wire::CodeKind kind);
@@ -119,6 +126,9 @@ class WorkerAgent final : public EndSink, private transport::LinkOwner {
   std::deque<std::pair<TimePoint, wire::CallEnd>> terminated_;
   std::vector<std::uint64_t> starts_;  ///< to be sent
   std::optional<TimePoint> look_again_at_;
+  DiskWatch disk_;
+  TimePoint look_at_disk_{};
+  std::string paused_;                      ///< why; empty: it is not
   std::optional<wire::WorkerState> state_;  ///< to be sent
   bool draining_ = false;
   bool leaving_ = false;
