@@ -137,6 +137,23 @@ TEST_F(Jobs, GiveTheSameOutputDirectory) {
   EXPECT_NE(again.err.find("already exists"), std::string::npos) << again.text();
 }
 
+TEST_F(Jobs, TellHowFarAChunkIs) {
+  start_coordinator({"--lease", "1s"});
+  start_worker("a");
+  std::string text;  // one chunk of many blocks: it is after each that a chunk tells
+  for (int i = 0; i < 1500; ++i) text += fmt::format("BOOM {:04000}\n", i);
+  write("lines", text);
+  std::vector<std::string> task = slow({"-o", "out"});
+  *std::find(task.begin(), task.end(), "100") = "100M";
+  const std::string job = submit(task);
+  EXPECT_TRUE(eventually([&] {
+    const std::string told = status(job);
+    return told.find("0/1 chunks, ") != std::string::npos &&
+           told.find("0/1 chunks, 0 B") == std::string::npos;
+  })) << status(job);
+  EXPECT_EQ(on_cluster({"cancel", job}).exit_code, 0);
+}
+
 TEST_F(Jobs, SurviveTheirWorkers) {
   start_coordinator({"--lease", "1s"});
   for (const char* name : {"a", "b"}) start_worker(name);

@@ -109,7 +109,8 @@ int print_status(const wire::JobState& job) {
   fmt::print("job      {}, {}, of '{}'\n", job.job, name_of(job.phase), job.owner);
   fmt::print("task     {}, {} of input\n", job.task, format_bytes(job.input_bytes));
   for (const wire::StageState& each : job.stages) {
-    fmt::print("{:<8} {}/{} chunks, {}{}\n", each.name, each.chunks_done, each.chunks,
+    fmt::print("{:<8} {}/{} chunks, {} of {}, {}{}\n", each.name, each.chunks_done, each.chunks,
+               format_bytes(each.bytes_done), format_bytes(each.bytes),
                format_duration(Duration(each.elapsed_ns)),
                each.retries == 0 ? "" : fmt::format(", {} retries", each.retries));
   }

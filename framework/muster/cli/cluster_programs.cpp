@@ -25,6 +25,7 @@
 #include <muster/cli/streams.hpp>
 #include <muster/cluster/coordinator/coordinator.hpp>
 #include <muster/cluster/local_host.hpp>
+#include <muster/cluster/security/allowed_code.hpp>
 #include <muster/cluster/security/authorized_keys.hpp>
 #include <muster/cluster/security/key_files.hpp>
 #include <muster/cluster/worker/worker_agent.hpp>
@@ -91,6 +92,12 @@ int run_coordinator(const po::variables_map& values) {
   constexpr int heartbeats_a_lease = 10;
   options.sessions.lease = parse_duration(values["lease"].as<std::string>(), "--lease");
   options.sessions.heartbeat = options.sessions.lease / heartbeats_a_lease;
+  std::optional<cluster::AllowedCode> allowed;
+  if (values.count("allow") != 0) {
+    allowed.emplace(values["allow"].as<std::string>(),
+                    [](const std::string& line) { log_line("muster-coordinator", line); });
+    options.may_run = [&](const wire::Digest& digest) { return allowed->allows(digest); };
+  }
   options.recover_within =
       parse_duration(values["recover-within"].as<std::string>(), "--recover-within");
   if (values.count("no-speculation") == 0) options.scheduler.speculation.emplace();
@@ -202,6 +209,8 @@ int coordinator_main(const std::vector<std::string>& arguments) {
   add("state", po::value<std::string>()->value_name("DIR"),
       "where it keeps its journal of jobs, and programs and plugins (default: "
       "~/.local/state/muster)");
+  add("allow", po::value<std::string>()->value_name("FILE"),
+      "run only the programs and plugins that are listed there ('muster plugin allow' adds to it)");
   add("lease", po::value<std::string>()->value_name("TIME")->default_value("10s"),
       "a worker or client that was not heard of for so long is given up");
   add("recover-within", po::value<std::string>()->value_name("TIME")->default_value("1m"),

@@ -63,7 +63,9 @@ void run_on_cluster(const ClusterRun& run, JobView& view, const StopSignals& sig
     write_result(view.explain(submission.plan()));
     return;
   }
-  view.planned(jobs::describe(submission.plan()));
+  observe::JobPlanned planned = jobs::describe(submission.plan());
+  planned.coordinator = run.coordinator;
+  view.planned(planned);
   const std::uint64_t job = submission.hand_over(client, run.priority);
   const wire::JobState state = follow(client, job, view, signals);
   cluster::require_success(state);

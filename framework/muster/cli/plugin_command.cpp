@@ -1,3 +1,7 @@
+#include <algorithm>
+#include <map>
+#include <set>
+
 #include <fmt/format.h>
 
 #include <muster/base/error.hpp>
@@ -8,6 +12,10 @@
 #include <muster/cli/plugin_new.hpp>
 #include <muster/cli/stop_signals.hpp>
 #include <muster/cli/streams.hpp>
+#include <muster/cluster/client/job_client.hpp>
+#include <muster/cluster/code/code_store.hpp>
+#include <muster/cluster/code/sha256.hpp>
+#include <muster/cluster/security/allowed_code.hpp>
 #include <muster/jobs/task_functions.hpp>
 #include <muster/plugin/store.hpp>
 
@@ -19,12 +27,18 @@ constexpr const char* usage_text =
     R"(Usage: muster plugin list [--plugin-dir DIR]...
        muster plugin check PLUGIN[:TASK] [--set NAME=VALUE]... [--plugin-dir DIR]...
        muster plugin new NAME
+       muster plugin push FILE.so [--coordinator ADDRESS] [--keys DIR]
+       muster plugin allow FILE.so|SHA-256 [--list FILE]
 
   list   shows every task, its parameters, and the plugin it comes from
   check  prints what a plugin says of itself, then runs its tasks, or the one named, over random
          text: the result must not change from run to run, nor with the chunks or the partitions.
          PLUGIN is a plugin's name or path/to/plugin.so; --set is for the tasks that know NAME
   new    writes a plugin project into the directory NAME
+  push   has a coordinator take a plugin's file before jobs need it
+  allow  adds a plugin, or what a SHA-256 names, to the list of 'muster-coordinator --allow FILE'
+         (default: ./allowed); a running coordinator looks again. A program that was refused is
+         named by the SHA-256 in that error
 )";
 
 const char* to_text(plugin::TaskKind kind) {
@@ -111,12 +125,39 @@ int make_new(const std::string& name) {
   return 0;
 }
 
+int push(const po::variables_map& values, const std::string& file) {
+  cluster::JobClientOptions options;
+  if (values.count("keys") != 0) options.keys = values["keys"].as<std::string>();
+  cluster::JobClient client(values.count("coordinator") != 0
+                                ? values["coordinator"].as<std::string>()
+                                : default_coordinator(),
+                            options);
+  client.push(file);
+  fmt::print("{}  {}\n", cluster::to_hex(cluster::sha256_of_file(file)), file);
+  return 0;
+}
+
+int allow(const po::variables_map& values, const std::string& what) {
+  const std::string list =
+      values.count("list") != 0 ? values["list"].as<std::string>() : std::string("allowed");
+  const auto given = cluster::parse_hex(what);
+  const wire::Digest digest = given ? *given : cluster::sha256_of_file(what);
+  const std::string name =
+      given ? std::string("given") : std::filesystem::path(what).filename().string();
+  const bool is_new = cluster::AllowedCode::add(list, digest, name);
+  fmt::print("{}  {}\n", cluster::to_hex(digest), is_new ? name : "is there already");
+  return 0;
+}
+
 po::options_description option_table() {
   using Texts = std::vector<std::string>;
   po::options_description options;
   auto add = options.add_options();
   add("plugin-dir", po::value<Texts>()->composing());
   add("set", po::value<Texts>()->composing());
+  add("coordinator", po::value<std::string>());
+  add("keys", po::value<std::string>());
+  add("list", po::value<std::string>());
   add("help,h", "");
   add("arguments", po::value<Texts>());
   return options;
@@ -138,6 +179,20 @@ void refuse_option(const po::variables_map& values, const char* name, const std:
   if (values.count(name) == 0) return;
   throw Error(ErrorCode::usage, fmt::format("'muster plugin {}' takes no --{}", command, name),
               "see 'muster plugin --help'");
+}
+
+/// Those that the command does not know.
+void refuse_options(const po::variables_map& values, const std::string& command) {
+  const std::map<std::string, std::set<std::string>> known = {
+      {"list", {"plugin-dir"}},
+      {"check", {"plugin-dir", "set"}},
+      {"push", {"coordinator", "keys"}},
+      {"allow", {"list"}},
+  };
+  const auto found = known.find(command);
+  for (const char* each : {"plugin-dir", "set", "coordinator", "keys", "list"}) {
+    if (found == known.end() || !found->second.contains(each)) refuse_option(values, each, command);
+  }
 }
 
 // What loads plugins, in processes that can be stopped.
@@ -171,15 +226,14 @@ int plugin_command(const std::vector<std::string>& arguments) {
     say(usage_text);
     return static_cast<int>(ExitCode::usage);
   }
-  if (words[0] == "new") {
-    for (const char* each : {"set", "plugin-dir"}) refuse_option(values, each, "new");
-    return make_new(one_argument(words, "new NAME"));
-  }
-  if (words[0] != "list" && words[0] != "check") {
-    throw unknown_command("plugin ", words[0], {"list", "check", "new"}, "muster plugin --help");
-  }
+  const std::vector<std::string> known = {"list", "check", "new", "push", "allow"};
+  if (std::find(known.begin(), known.end(), words[0]) == known.end())
+    throw unknown_command("plugin ", words[0], known, "muster plugin --help");
+  refuse_options(values, words[0]);
+  if (words[0] == "new") return make_new(one_argument(words, "new NAME"));
+  if (words[0] == "push") return push(values, one_argument(words, "push FILE.so"));
+  if (words[0] == "allow") return allow(values, one_argument(words, "allow FILE.so|SHA-256"));
   if (words[0] == "list") {
-    refuse_option(values, "set", "list");
     if (words.size() > 1) throw Error(ErrorCode::usage, "'muster plugin list' takes no argument");
   }
   return run_in_pool(values, words);

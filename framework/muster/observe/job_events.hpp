@@ -20,6 +20,7 @@ struct JobPlanned {
   std::uint64_t chunk_bytes_smallest = 0;  ///< 0 if there is no chunk
   std::uint32_t partitions = 0;            ///< 0 for a map-only task
   unsigned workers = 0;                    ///< task processes
+  std::string coordinator = {};            ///< of the cluster that runs it; empty: this machine
 };
 
 /// How far a stage is. Bytes are of input; those of running chunks count as far as they are read.

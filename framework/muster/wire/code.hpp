@@ -63,4 +63,18 @@ struct CodeMissing {
   }
 };
 
+/// From a client: take this file, so that it is there when it is needed. Answered by JobAnswer when
+/// the coordinator has it.
+struct CodeOffered {
+  static constexpr MessageType type = MessageType::code_offered;
+
+  std::uint64_t number = 0;  ///< as those of jobs.hpp
+  Digest digest{};
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(number, digest);
+  }
+};
+
 }  // namespace muster::wire

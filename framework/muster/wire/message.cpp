@@ -39,8 +39,8 @@ bool is_one_of(const Message& message) {
 bool may_say(Role role, const Message& message) {
   if (is_one_of<Heartbeat, Goodbye, CodeWanted>(message)) return true;
   if (role == Role::worker) return is_one_of<Ends, Starts, WorkerState, DataPlace>(message);
-  return is_one_of<Calls, Withdrawals, CodePiece, CodeMissing, SubmitJob, AskJob, AskWorkers>(
-      message);
+  return is_one_of<Calls, Withdrawals, CodePiece, CodeMissing, CodeOffered, SubmitJob, AskJob,
+                   AskWorkers>(message);
 }
 
 bool coordinator_may_say(const Message& message) {

@@ -18,9 +18,9 @@ namespace muster::wire {
 /// Every message there is.
 using Message =
     std::variant<Hello, Welcome, Refusal, Goodbye, Heartbeat, Calls, Ends, Withdrawals, Drain,
-                 WorkerState, Starts, ClusterSize, CodeWanted, CodePiece, CodeMissing, SubmitJob,
-                 JobAnswer, AskJob, JobStates, JobChunks, JobLog, AskWorkers, WorkerRows, LiveJobs,
-                 DataKeys, DataPlace, RunsWanted, RunsIndex, RunBytesWanted, RunBytes>;
+                 WorkerState, Starts, ClusterSize, CodeWanted, CodePiece, CodeMissing, CodeOffered,
+                 SubmitJob, JobAnswer, AskJob, JobStates, JobChunks, JobLog, AskWorkers, WorkerRows,
+                 LiveJobs, DataKeys, DataPlace, RunsWanted, RunsIndex, RunBytesWanted, RunBytes>;
 
 /// A frame with the message as its body, to be finished by whoever sends it.
 template <class M>

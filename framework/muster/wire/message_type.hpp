@@ -27,6 +27,7 @@ enum class MessageType : std::uint16_t {
   code_wanted = 48,
   code_piece = 49,
   code_missing = 50,
+  code_offered = 51,
   // jobs.hpp: between client and coordinator, and from it to workers
   submit_job = 64,
   job_answer = 65,

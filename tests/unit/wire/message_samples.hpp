@@ -34,6 +34,7 @@ inline std::vector<Message> messages() {
       CodeWanted{digest, 1U << 20U},
       CodePiece{digest, 3U << 20U, 1U << 20U, "bytes"},
       CodeMissing{digest, "not allowed"},
+      CodeOffered{5, digest},
       SubmitJob{1, 99, "wordcount", "plan", digest, 3, "/out", "", true},
       JobAnswer{1, true, 2, 0, "no", "because"},
       AskJob{2, AskJob::What::log, 7, 100, 55},

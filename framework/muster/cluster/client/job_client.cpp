@@ -250,6 +250,15 @@ std::uint64_t JobClient::submit(wire::SubmitJob job, const std::filesystem::path
   return number;
 }
 
+void JobClient::push(const std::filesystem::path& plugin) {
+  wire::CodeOffered offer{0, sha256_of_file(plugin)};
+  {
+    const Lock lock(mutex_);
+    files_[offer.digest] = plugin;
+  }
+  ask_and_wait(offer);
+}
+
 /// False if the watch is to end.
 bool JobClient::await_news(std::uint64_t number, const Watch& watch) {
   Lock lock(mutex_);

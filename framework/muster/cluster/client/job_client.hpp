@@ -53,6 +53,8 @@ class JobClient final : private transport::LinkOwner {
     /// Asked every tenth of a second: the watch ends before the job.
     std::function<bool()> stop_waiting = [] { return false; };
   };
+  /// Has the coordinator take a plugin's file, so that it is there when jobs need it.
+  void push(const std::filesystem::path& plugin);
   /// Returns when the job has ended, with its last state.
   wire::JobState watch(std::uint64_t job, const Watch& watch);
   wire::JobState state(std::uint64_t job);
@@ -66,7 +68,7 @@ class JobClient final : private transport::LinkOwner {
 
  private:
   using Answer = std::variant<wire::JobAnswer, wire::JobStates, wire::JobLog, wire::WorkerRows>;
-  using Question = std::variant<wire::SubmitJob, wire::AskJob, wire::AskWorkers>;
+  using Question = std::variant<wire::SubmitJob, wire::AskJob, wire::AskWorkers, wire::CodeOffered>;
   struct Open {
     Question question;
     std::optional<Answer> answer = {};

@@ -1,3 +1,6 @@
+#include <charconv>
+#include <system_error>
+
 #include <fmt/format.h>
 #include <sodium/crypto_hash_sha256.h>
 
@@ -40,6 +43,17 @@ wire::Digest sha256(std::string_view bytes) {
 
 std::string to_hex(const wire::Digest& digest) {
   return fmt::format("{:02x}", fmt::join(digest, ""));
+}
+
+std::optional<wire::Digest> parse_hex(std::string_view text) noexcept {
+  wire::Digest out{};
+  if (text.size() != 2 * out.size()) return std::nullopt;
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    const char* const begin = text.data() + 2 * i;
+    const auto [end, error] = std::from_chars(begin, begin + 2, out[i], 16);
+    if (error != std::errc() || end != begin + 2) return std::nullopt;
+  }
+  return out;
 }
 
 }  // namespace muster::cluster

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -29,5 +30,7 @@ wire::Digest sha256(std::string_view bytes);
 
 /// 64 lower-case hexadecimal digits.
 std::string to_hex(const wire::Digest& digest);
+/// Of 64 hexadecimal digits, and nothing else.
+std::optional<wire::Digest> parse_hex(std::string_view text) noexcept;
 
 }  // namespace muster::cluster

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include <muster/cluster/coordinator/coordinator_core.hpp>
+#include <muster/cluster/security/allowed_code.hpp>
 
 namespace muster::cluster {
 namespace {
@@ -207,6 +208,8 @@ void CoordinatorCore::on_client(TimePoint now, wire::SessionId client, wire::Mes
     take_submissions(now);
   } else if (auto* const submission = std::get_if<wire::SubmitJob>(&message)) {
     on(now, client, std::move(*submission));
+  } else if (const auto* offered = std::get_if<wire::CodeOffered>(&message)) {
+    await_plugin(now, {client, offered->number, offered->digest, std::nullopt});
   } else if (const auto* question = std::get_if<wire::AskJob>(&message)) {
     jobs_.ask(now, client, *question);
     carry_out_orders(now);
@@ -224,6 +227,12 @@ void CoordinatorCore::on_worker(TimePoint now, wire::SessionId worker, wire::Mes
     on(now, worker, *state);
   } else if (const auto* wanted = std::get_if<wire::CodeWanted>(&message)) {
     relay_.on(worker, *wanted, code_);
+  } else if (const auto* beat = std::get_if<wire::Heartbeat>(&message)) {
+    for (const wire::AttemptProgress& each : beat->running) {
+      const auto found = attempts_.find(AttemptId{each.attempt});
+      if (found == attempts_.end() || found->second.worker != to_worker(worker)) continue;
+      if (found->second.of_job) jobs_.progress(*found->second.of_job, each.done);
+    }
   } else if (const auto* place = std::get_if<wire::DataPlace>(&message)) {
     constexpr std::size_t address_max = 256;
     if (place->address.starts_with("tcp://") && place->address.size() <= address_max)
@@ -237,10 +246,12 @@ void CoordinatorCore::on(TimePoint now, wire::SessionId client, wire::Calls&& ca
   const auto add_chunks = [&] {
     if (count != 0) tell(now, scheduling::ChunksAdded{*job, std::exchange(count, 0)});
   };
+  const bool may_run = options_.may_run(calls.program);
   for (wire::Call& each : calls.calls) {
-    if (each.bytes.size() > wire::call_bytes_max) {
+    if (!may_run || each.bytes.size() > wire::call_bytes_max) {
       clients_.at(client).ends.push_back(
-          {each.number, wire::EndKind::refused, "the call is larger than calls may be"});
+          {each.number, wire::EndKind::refused,
+           may_run ? "the call is larger than calls may be" : not_allowed(calls.program)});
       unsent_.insert(client);
       continue;
     }

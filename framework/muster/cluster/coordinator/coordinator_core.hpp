@@ -30,6 +30,8 @@ struct CoordinatorOptions {
   Duration recover_within = std::chrono::minutes(1);
   /// By which workers know each other (wire::DataKeys); empty: there are no keys.
   transport::CurveKeyPair data_keys = {};
+  /// Whether this program or plugin may be run.
+  std::function<bool(const wire::Digest&)> may_run = [](const auto&) { return true; };
   /// Gets a line for each thing that people who run it want to know of. It must not throw.
   std::function<void(const std::string& line)> log = [](const auto&) {};
 };
@@ -106,9 +108,12 @@ class CoordinatorCore {
     WorkerId worker;
     std::optional<scheduling::StartAttempt> of_job = std::nullopt;
   };
+  /// A job that waits for its plugin; or without a job that plugin alone.
   struct Submission {
     wire::SessionId client;
-    wire::SubmitJob job;
+    std::uint64_t number = 0;
+    wire::Digest plugin{};
+    std::optional<wire::SubmitJob> job;
   };
 
   void take_events(TimePoint now);
@@ -128,6 +133,7 @@ class CoordinatorCore {
 
   // coordinator_jobs.cpp
   void on(TimePoint now, wire::SessionId client, wire::SubmitJob&& submission);
+  void await_plugin(TimePoint now, Submission&& submission);
   void take_submissions(TimePoint now);
   template <class M>
   void send_answer(TimePoint now, wire::SessionId client, std::uint64_t number, const M& message);

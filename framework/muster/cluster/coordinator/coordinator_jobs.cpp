@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <muster/cluster/coordinator/coordinator_core.hpp>
+#include <muster/cluster/security/allowed_code.hpp>
 
 // Jobs: between their book, clients, workers and the scheduler.
 
@@ -29,33 +30,48 @@ void CoordinatorCore::send_answer(TimePoint now, wire::SessionId client, std::ui
 }
 
 void CoordinatorCore::on(TimePoint now, wire::SessionId client, wire::SubmitJob&& submission) {
+  const std::uint64_t number = submission.number;
+  const wire::Digest plugin = submission.plugin;
+  await_plugin(now, {client, number, plugin, std::move(submission)});
+}
+
+void CoordinatorCore::await_plugin(TimePoint now, Submission&& submission) {
+  const wire::SessionId client = submission.client;
+  const std::uint64_t number = submission.number;
   try {
+    if (!options_.may_run(submission.plugin)) {
+      throw Error(ErrorCode::usage, "its plugin may not be run here",
+                  not_allowed(submission.plugin));
+    }
     relay_.fetch(client, submission.plugin, code_);
-    submissions_.push_back({client, std::move(submission)});
+    submissions_.push_back(std::move(submission));
     take_submissions(now);
   } catch (const Error& error) {
-    send_answer(now, client, submission.number, refusal(submission.number, error));
+    send_answer(now, client, number, refusal(number, error));
   }
 }
 
 /// Those whose plugins are here now, so that the client is not needed any more.
 void CoordinatorCore::take_submissions(TimePoint now) {
   for (Submission& each : std::exchange(submissions_, {})) {
-    if (relay_.is_awaited(each.job.plugin)) {
+    if (relay_.is_awaited(each.plugin)) {
       submissions_.push_back(std::move(each));
       continue;
     }
-    const std::uint64_t number = each.job.number;
-    wire::JobAnswer answer{number, true, 0, 0, "its plugin could not be fetched from the client",
-                           ""};
+    wire::JobAnswer answer{
+        each.number, true, 0, 0, "the plugin could not be fetched from the client", ""};
     try {
-      if (relay_.has(each.job.plugin)) {
-        answer = jobs_.submit(now, each.client, clients_.at(each.client).name, std::move(each.job));
+      if (relay_.has(each.plugin)) {
+        answer = {each.number, false, 0, 0, "", ""};
+        if (each.job) {
+          answer =
+              jobs_.submit(now, each.client, clients_.at(each.client).name, std::move(*each.job));
+        }
       }
     } catch (const Error& error) {
-      answer = refusal(number, error);
+      answer = refusal(each.number, error);
     }
-    send_answer(now, each.client, number, answer);
+    send_answer(now, each.client, each.number, answer);
   }
   carry_out_orders(now);
 }

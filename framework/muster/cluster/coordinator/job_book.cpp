@@ -294,6 +294,7 @@ std::vector<scheduling::Event> JobBook::ended(const scheduling::StartAttempt& at
                                               wire::CallEnd&& end) {
   Job& of = job(attempt.job);
   of.has_news = true;
+  of.running.erase(attempt.attempt);
   if (end.kind == wire::EndKind::returned) return {scheduling::AttemptReturned{attempt.attempt}};
   if (end.kind == wire::EndKind::cancelled) {  // as was asked: the other one was quicker
     return {scheduling::AttemptFailed{attempt.attempt, scheduling::FailureCause::killed}};
@@ -333,9 +334,19 @@ std::vector<scheduling::Event> JobBook::ended(const scheduling::StartAttempt& at
   }
 }
 
+void JobBook::progress(const scheduling::StartAttempt& attempt, std::uint64_t bytes) {
+  const auto found = jobs_.find(attempt.job);
+  if (found == jobs_.end()) return;
+  Job& of = *found->second;
+  const std::uint64_t chunk = of.run->stage(attempt.stage).chunk_bytes(attempt.chunk);
+  of.running[attempt.attempt] = {attempt.stage, std::min(bytes, chunk)};
+  of.has_news = true;
+}
+
 void JobBook::attempt_lost(const scheduling::StartAttempt& attempt, const std::string& why) {
   const auto found = jobs_.find(attempt.job);
   if (found == jobs_.end()) return;
+  found->second->running.erase(attempt.attempt);
   found->second->run->failed(attempt.stage,
                              {scheduling::FailureCause::worker_lost,
                               ErrorCode::worker_died,
@@ -451,7 +462,11 @@ void JobBook::update_state(TimePoint now, Job& of) {
   state.stages.clear();
   for (std::uint32_t i = 0; i < of.run->stage_count(); ++i) {
     if (!of.run->has_begun(i)) continue;
-    const observe::StageProgress at = of.run->progress(now, i, 0);
+    std::uint64_t running_bytes = 0;
+    for (const auto& [attempt, each] : of.running) {
+      if (each.stage == i) running_bytes += each.bytes;
+    }
+    const observe::StageProgress at = of.run->progress(now, i, running_bytes);
     const jobs::StageReport& report = of.run->reports()[i];
     const Duration elapsed = report.elapsed == Duration::zero() ? at.elapsed : report.elapsed;
     state.stages.push_back({std::string(at.stage), at.chunks, at.chunks_done, at.bytes,

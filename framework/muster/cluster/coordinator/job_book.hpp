@@ -58,6 +58,8 @@ class JobBook {
 
   /// An attempt as it is sent, and the plugin that it is of.
   std::pair<wire::Digest, wire::Call> start(TimePoint now, const scheduling::StartAttempt& action);
+  /// How much of its chunk's input a running attempt has read, in bytes.
+  void progress(const scheduling::StartAttempt& attempt, std::uint64_t bytes);
   /// What its end means.
   std::vector<scheduling::Event> ended(const scheduling::StartAttempt& attempt,
                                        wire::CallEnd&& end);
@@ -104,6 +106,10 @@ class JobBook {
     std::uint64_t number = 0;             ///< that it gave its question
     std::optional<std::size_t> chunks{};  ///< how many it was told of; none: it does not want them
   };
+  struct Running {
+    std::uint32_t stage = 0;
+    std::uint64_t bytes = 0;
+  };
   struct Job {
     Journal::Job record;
     jobs::Plan plan;
@@ -122,6 +128,7 @@ class JobBook {
     std::set<std::uint64_t> awaited = {};        ///< instances of workers
     std::optional<TimePoint> wait_until = {};    ///< it is not with the scheduler before
     std::optional<TimePoint> client_until = {};  ///< its client has to be back by then
+    std::map<AttemptId, Running> running = {};   ///< of those whose worker has told of them
     bool has_reopened = false;                   ///< a chunk, ever
     bool has_news = false;
   };

@@ -214,4 +214,8 @@ bool Program::has_started(detail::TaskBase& task) {
   return pool_ != nullptr && pool_->started(task.state());
 }
 
+std::optional<TaskProgress> Program::progress(detail::TaskBase& task) const {
+  return pool_ == nullptr ? std::nullopt : pool_->progress(task.state());
+}
+
 }  // namespace muster::cluster

@@ -68,6 +68,8 @@ class Program {
   /// Triggers the std::stop_token of a running call.
   void ask_to_stop(detail::TaskBase& task);
   bool has_started(detail::TaskBase& task);
+  /// Of a call that runs.
+  std::optional<TaskProgress> progress(detail::TaskBase& task) const;
 
  private:
   static constexpr Duration retry_after = std::chrono::seconds(5);

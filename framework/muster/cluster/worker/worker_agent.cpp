@@ -127,6 +127,19 @@ void WorkerAgent::on_lease_over(TimePoint /*now*/) {
   end_all(wire::EndKind::worker_lost);
 }
 
+/// With how far calls are that are known to run.
+wire::Heartbeat WorkerAgent::heartbeat() {
+  wire::Heartbeat beat;
+  for (const auto& [number, call] : open_) {
+    if (!call.start_is_known || beat.running.size() == wire::items_max) continue;
+    const auto found = programs_.find(call.program);
+    if (found == programs_.end()) continue;
+    if (const auto seen = found->second->progress(*call.task))
+      beat.running.push_back({number, seen->position, seen->progress});
+  }
+  return beat;
+}
+
 void WorkerAgent::end_all(wire::EndKind kind) {
   for (auto& [number, call] : open_) {
     const auto found = programs_.find(call.program);

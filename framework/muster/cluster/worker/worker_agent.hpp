@@ -76,6 +76,7 @@ class WorkerAgent final : public EndSink, private transport::LinkOwner {
   void on_refused(const wire::Refusal& refusal, bool for_good) override;
   void on_trouble(const std::string& trouble) override;
   void on_lease_over(TimePoint now) override;
+  wire::Heartbeat heartbeat() override;
   void on_round(TimePoint now) override;
   std::optional<TimePoint> next_deadline() override;
 
