@@ -28,7 +28,7 @@ TEST(Tidy, Text) {
   const auto sources = read_sources(
       MUSTER_SOURCE_DIR,
       {"framework", "jobs", "plugins", "workers", "tests", "cmake", "packaging", "scripts"},
-      {".cpp", ".hpp", ".h", ".txt", ".cmake", ".in", ".sh", ".py", ".toml"});
+      {".cpp", ".hpp", ".h", ".txt", ".cmake", ".in", ".sh", ".py", ".toml", ".yaml", ".json"});
   std::vector<Finding> findings;
   for (const SourceText& source : sources) {
     const auto more = check_text(source);
