@@ -134,6 +134,9 @@ TEST_F(Jobs, GiveTheSameOutputDirectory) {
   EXPECT_EQ(files, 5) << "four parts and the manifest";
   const Finished again = on_cluster(to(task, "there"));
   EXPECT_EQ(again.exit_code, 2);
+  EXPECT_NE(muster({"run", "wordcount", "text", "--coordinator", address()})
+                .err.find("for 2 slots of the cluster at " + address()),
+            std::string::npos);
   EXPECT_NE(again.err.find("already exists"), std::string::npos) << again.text();
 }
 

@@ -109,17 +109,19 @@ class JsonView final : public JobView {
 
  private:
   static Json planned_event(const observe::JobPlanned& plan) {
-    return {{"schema", 1},
-            {"event", "planned"},
-            {"task", plan.task},
-            {"plugin", plan.plugin},
-            {"files", plan.files},
-            {"input_bytes", plan.input_bytes},
-            {"chunks", plan.chunks},
-            {"chunk_bytes_smallest", plan.chunk_bytes_smallest},
-            {"chunk_bytes_largest", plan.chunk_bytes_largest},
-            {"partitions", plan.partitions},
-            {"workers", plan.workers}};
+    Json out{{"schema", 1},
+             {"event", "planned"},
+             {"task", plan.task},
+             {"plugin", plan.plugin},
+             {"files", plan.files},
+             {"input_bytes", plan.input_bytes},
+             {"chunks", plan.chunks},
+             {"chunk_bytes_smallest", plan.chunk_bytes_smallest},
+             {"chunk_bytes_largest", plan.chunk_bytes_largest},
+             {"partitions", plan.partitions},
+             {"workers", plan.workers}};
+    if (!plan.coordinator.empty()) out["coordinator"] = plan.coordinator;
+    return out;
   }
 
   // Names and messages may hold any bytes; those that are not UTF-8 are replaced.

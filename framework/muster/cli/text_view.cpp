@@ -54,8 +54,13 @@ class TextView final : public JobView {
 
   void planned(const observe::JobPlanned& plan) override {
     if (options_.quiet) return;
-    line(fmt::format("plan    {}, {} local process{}, no network ports opened", chunk_sizes(plan),
-                     plan.workers, plan.workers == 1 ? "" : "es"));
+    if (plan.coordinator.empty()) {
+      line(fmt::format("plan    {}, {} local process{}, no network ports opened", chunk_sizes(plan),
+                       plan.workers, plan.workers == 1 ? "" : "es"));
+    } else {
+      line(fmt::format("plan    {}, for {} slot{} of the cluster at {}", chunk_sizes(plan),
+                       plan.workers, plan.workers == 1 ? "" : "s", plan.coordinator));
+    }
   }
 
   void progress(const observe::StageProgress& now) override {

@@ -320,13 +320,14 @@ std::vector<scheduling::Event> JobBook::ended(const scheduling::StartAttempt& at
                    {}});
     }
     const auto worker = workers_.find(attempt.worker);
-    granted_.emplace();
+    Granted granted;
     if (worker != workers_.end()) {
-      granted_->instance = worker->second.instance;
-      granted_->worker = worker->second.name;
+      granted.instance = worker->second.instance;
+      granted.worker = worker->second.name;
     }
-    granted_->attempts = attempt.attempt_number;
-    granted_->result = std::move(result.value);
+    granted.attempts = attempt.attempt_number;
+    granted.result = std::move(result.value);
+    granted_ = std::move(granted);
     return {scheduling::AttemptSucceeded{attempt.attempt}};
   } catch (const Error& error) {
     return fail(of, attempt,
