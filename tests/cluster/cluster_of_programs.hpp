@@ -46,6 +46,10 @@ class ClusterOfPrograms : public ::testing::Test {
   std::vector<std::unique_ptr<Running>>& workers() { return workers_; }
   std::unique_ptr<Running>& coordinator_slot() { return coordinator_; }
 
+  /// Keys as on three machines, which are directories: "head", of the coordinator; "node", of the
+  /// worker node1; "desk", of the client alice.
+  void make_keys() const;
+
   Finished muster(std::vector<std::string> arguments) const;
   std::filesystem::path path(const std::string& name) const { return directory_.path() / name; }
   Command command(const std::string& program, Options options) const;
