@@ -111,6 +111,24 @@ TEST_F(Jobs, SurviveTheirCoordinator) {
   EXPECT_EQ(count(told, "has to be run again"), 0) << "workers have kept what they had";
 }
 
+// Each life of a coordinator has other keys for workers to know each other by.
+TEST_F(Jobs, SurviveTheirCoordinatorWithKeys) {
+  make_keys();
+  as_client = {"--keys", "desk"};
+  start_coordinator({"--lease", "2s", "--keys", "head"});
+  for (const char* name : {"a", "b"}) start_worker(name, {"--keys", "node"});
+  write_slow_lines(600);
+  const std::string job = submit(slow({"-o", "out"}));
+  ASSERT_TRUE(has_done(job, 20));
+  kill(coordinator_slot(), SIGKILL);
+  ++faults;
+  start_coordinator({"--lease", "2s", "--keys", "head"});
+  expect_success(job);
+  EXPECT_EQ(result("out"), expected);
+  EXPECT_EQ(faults, 1);
+  EXPECT_EQ(count(log(job), "failed"), 0) << log(job);
+}
+
 TEST_F(Jobs, GoOnWithAClientThatWaits) {
   start_coordinator({"--lease", "2s"});
   start_worker("a");
