@@ -316,6 +316,7 @@ std::vector<scheduling::Event> JobBook::ended(const scheduling::StartAttempt& at
 void JobBook::attempt_lost(const scheduling::StartAttempt& attempt, const std::string& why) {
   const auto found = jobs_.find(attempt.job);
   if (found == jobs_.end()) return;
+  ++found->second->attempts_lost;
   found->second->run->failed(attempt.stage,
                              {scheduling::FailureCause::worker_lost,
                               ErrorCode::worker_died,

@@ -47,7 +47,7 @@ class JobBook {
 
   void worker_joined(WorkerId worker, std::uint64_t instance, const std::string& name);
   void worker_at(WorkerId worker, const std::string& address);  ///< where it gives run files
-  void worker_left(WorkerId worker);
+  void worker_left(WorkerId worker, const std::string& why);  ///< after attempt_lost()
   void client_left(wire::SessionId client);
 
   bool has(JobId job) const { return jobs_.contains(job); }
@@ -113,6 +113,7 @@ class JobBook {
     std::map<wire::SessionId, std::uint64_t> watchers = {};  ///< with the numbers they gave
     std::optional<Error> broken = {};                        ///< why it is ended from here
     std::map<std::uint64_t, unsigned> unreachable = {};      ///< by instance: fetches that failed
+    std::size_t attempts_lost = 0;                           ///< with the worker that just leaves
     std::vector<Journal::Chunk> restored = {};
     std::set<std::uint64_t> awaited = {};        ///< instances of workers
     std::optional<TimePoint> wait_until = {};    ///< it is not with the scheduler before

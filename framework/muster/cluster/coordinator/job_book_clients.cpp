@@ -29,9 +29,17 @@ void JobBook::worker_at(WorkerId worker, const std::string& address) {
   for (auto& [id, job] : jobs_) job->awaited.erase(found->second.instance);
 }
 
-void JobBook::worker_left(WorkerId worker) {
+void JobBook::worker_left(WorkerId worker, const std::string& why) {
   const auto found = workers_.find(worker);
   if (found == workers_.end()) return;
+  for (auto& [id, job] : jobs_) {
+    const auto outputs =
+        std::count(job->runs_at.begin(), job->runs_at.end(), found->second.instance);
+    const std::size_t attempts = std::exchange(job->attempts_lost, 0);
+    if (outputs == 0 && attempts == 0) continue;
+    say(*job, fmt::format("{} has gone, with {} attempts and {} map outputs: {}",
+                          worker_name(worker), attempts, outputs, why));
+  }
   const auto current = by_instance_.find(found->second.instance);
   if (current != by_instance_.end() && current->second == worker) by_instance_.erase(current);
   workers_.erase(found);
