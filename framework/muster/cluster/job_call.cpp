@@ -50,6 +50,7 @@ Bytes encode(const JobPlace& place) {
   out.string(place.address);
   out.string(place.data_keys.public_key);
   out.string(place.data_keys.secret_key);
+  out.fixed(std::int64_t{place.patience.count()});
   return bytes;
 }
 
@@ -61,6 +62,7 @@ JobPlace decode_job_place(std::string_view bytes) {
   place.address = in.string();
   place.data_keys.public_key = in.string();
   place.data_keys.secret_key = in.string();
+  place.patience = Duration(in.fixed<std::int64_t>());
   in.finish();
   return place;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -7,6 +8,7 @@
 #include <vector>
 
 #include <muster/base/bytes.hpp>
+#include <muster/base/clock.hpp>
 #include <muster/jobs/attempt_failure.hpp>
 #include <muster/jobs/stage.hpp>
 #include <muster/transport/curve.hpp>
@@ -32,6 +34,8 @@ struct JobPlace {
   std::filesystem::path jobs;         ///< below it each job has a directory for its run files
   std::string address;                ///< where others fetch them
   transport::CurveKeyPair data_keys;  ///< empty: none
+  /// A worker that gives nothing for so long cannot be reached.
+  Duration patience = std::chrono::seconds(20);
 };
 
 Bytes encode(const JobPlace& place);
