@@ -42,6 +42,7 @@ void JobBook::worker_left(WorkerId worker, const std::string& why) {
   }
   const auto current = by_instance_.find(found->second.instance);
   if (current != by_instance_.end() && current->second == worker) by_instance_.erase(current);
+  set_apart_.erase(worker);
   workers_.erase(found);
 }
 
@@ -235,6 +236,7 @@ void JobBook::begin(Job& of) {
 }
 
 void JobBook::expire(TimePoint now) {
+  end_setting_apart(now);
   std::vector<JobId> alone;
   for (auto& [id, each] : jobs_) {
     if (each->client_until && *each->client_until <= now) {
@@ -251,6 +253,7 @@ void JobBook::expire(TimePoint now) {
 std::optional<TimePoint> JobBook::next_deadline() const {
   std::optional<TimePoint> next;
   const auto consider = [&](TimePoint at) { next = next ? std::min(*next, at) : at; };
+  for (const auto& [worker, until] : set_apart_) consider(until);
   for (const auto& [id, each] : jobs_) {
     if (each->wait_until) consider(each->awaited.empty() ? TimePoint() : *each->wait_until);
     if (each->client_until) consider(*each->client_until);
