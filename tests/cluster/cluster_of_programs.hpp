@@ -29,6 +29,8 @@ class ClusterOfPrograms : public ::testing::Test {
 
   /// At a port that it chooses the first time, and at the same one later.
   Running& start_coordinator(const Options& options = {});
+  /// Where the next coordinators listen.
+  void bind_at(std::string address) { address_ = std::move(address); }
   /// Of the next coordinators, which may end before they listen.
   void break_coordinator(std::vector<std::string> environment) {
     coordinator_environment_ = std::move(environment);
