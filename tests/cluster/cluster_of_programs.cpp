@@ -31,6 +31,22 @@ Finished ClusterOfPrograms::muster(std::vector<std::string> arguments) const {
   return run(command("muster", std::move(arguments)));
 }
 
+void ClusterOfPrograms::make_keys() const {
+  const auto expect_ok = [&](const std::vector<std::string>& arguments) {
+    const Finished end = muster(arguments);
+    EXPECT_EQ(end.exit_code, 0) << end.text();
+  };
+  expect_ok({"keys", "init", "--keys", "head"});
+  const auto add = [&](const std::string& role, const std::string& place, const std::string& name) {
+    expect_ok({"keys", "init", role, "--keys", place});
+    std::filesystem::copy_file(path("head/coordinator.pub"), path(place) / "coordinator.pub");
+    expect_ok({"keys", "authorize", place + "/" + role + ".pub", "--role", role, "--name", name,
+               "--keys", "head"});
+  };
+  add("worker", "node", "node1");
+  add("client", "desk", "alice");
+}
+
 std::string ClusterOfPrograms::await_line(Running& program, const std::string& text) {
   std::string line;
   eventually([&] {

@@ -29,6 +29,8 @@ class ClusterOfPrograms : public ::testing::Test {
 
   /// At a port that it chooses the first time, and at the same one later.
   Running& start_coordinator(const Options& options = {});
+  /// Where the next coordinators listen.
+  void bind_at(std::string address) { address_ = std::move(address); }
   /// Of the next coordinators, which may end before they listen.
   void break_coordinator(std::vector<std::string> environment) {
     coordinator_environment_ = std::move(environment);
@@ -45,6 +47,10 @@ class ClusterOfPrograms : public ::testing::Test {
   void kill(std::unique_ptr<Running>& program, int signal);
   std::vector<std::unique_ptr<Running>>& workers() { return workers_; }
   std::unique_ptr<Running>& coordinator_slot() { return coordinator_; }
+
+  /// Keys as on three machines, which are directories: "head", of the coordinator; "node", of the
+  /// worker node1; "desk", of the client alice.
+  void make_keys() const;
 
   Finished muster(std::vector<std::string> arguments) const;
   std::filesystem::path path(const std::string& name) const { return directory_.path() / name; }

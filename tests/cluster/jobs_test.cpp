@@ -1,17 +1,11 @@
 // Jobs on real coordinators and workers, which are broken on purpose. Each test counts its faults.
-#include <algorithm>
 #include <chrono>
 #include <csignal>
-#include <cstdint>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <vector>
 
-#include <fmt/format.h>
-
-#include "cluster_of_programs.hpp"
+#include "cluster_jobs.hpp"
 #include "support/reference.hpp"
 
 namespace muster::testing {
@@ -20,80 +14,7 @@ namespace {
 using namespace std::chrono_literals;
 namespace fs = std::filesystem;
 
-std::string read(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-class Jobs : public ClusterOfPrograms {
- protected:
-  void write(const std::string& name, const std::string& text) {
-    std::ofstream(path(name), std::ios::binary) << text;
-  }
-
-  /// Lines of which each takes a while; as many chunks as there are tens of them.
-  void write_slow_lines(int count) {
-    std::string text;
-    for (int i = 0; i < count; ++i) text += fmt::format("BOOM {:04}\n", i);
-    write("lines", text);
-    for (int i = 0; i < count; ++i) expected += fmt::format("BOOM {:04}\t1\n", i);
-  }
-  std::vector<std::string> slow(std::vector<std::string> more) const {
-    std::vector<std::string> out{"faulty.so:faulty", "lines", "--chunk-size", "100",
-                                 "--partitions",     "3",     "--set",        "fault=slow"};
-    out.front() = std::string(MUSTER_TEST_PLUGINS) + "/faulty.so:faulty";
-    out.insert(out.end(), more.begin(), more.end());
-    return out;
-  }
-
-  Finished on_cluster(std::vector<std::string> arguments) {
-    arguments.insert(arguments.end(), {"--coordinator", address()});
-    return muster(std::move(arguments));
-  }
-  std::string submit(const std::vector<std::string>& task) {
-    std::vector<std::string> arguments{"submit"};
-    arguments.insert(arguments.end(), task.begin(), task.end());
-    const Finished result = on_cluster(arguments);
-    EXPECT_EQ(result.exit_code, 0) << result.text();
-    return result.out.substr(0, result.out.find('\n'));
-  }
-  std::string status(const std::string& job) { return on_cluster({"status", job}).out; }
-  std::string log(const std::string& job) { return on_cluster({"logs", job}).out; }
-  /// How many chunks of a stage are done, as the coordinator says.
-  int chunks_done(const std::string& job, const std::string& stage) {
-    const std::string text = status(job);
-    const auto at = text.find("\n" + stage + " ");
-    return at == std::string::npos ? 0 : std::stoi(text.substr(at + 1 + stage.size()));
-  }
-  bool has_done(const std::string& job, int chunks) {
-    return eventually([&] { return chunks_done(job, "map") >= chunks; }, 60s);
-  }
-  /// Follows it to its end.
-  void expect_success(const std::string& job) {
-    const Finished followed = on_cluster({"logs", job, "--follow"});
-    EXPECT_NE(status(job).find("succeeded"), std::string::npos) << followed.out;
-  }
-  std::string result(const std::string& directory) const {
-    std::vector<std::string> lines;
-    for (const auto& part : fs::directory_iterator(path(directory))) {
-      if (!part.path().filename().string().starts_with("part-")) continue;
-      std::istringstream in(read(part.path()));
-      for (std::string line; std::getline(in, line);) lines.push_back(line + "\n");
-    }
-    std::sort(lines.begin(), lines.end());
-    std::string out;
-    for (const std::string& each : lines) out += each;
-    return out;
-  }
-  static int count(const std::string& text, const std::string& what) {
-    int out = 0;
-    for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + 1)) ++out;
-    return out;
-  }
-
-  std::string expected;  ///< of slow lines
-  int faults = 0;
-};
+class Jobs : public ClusterJobs {};
 
 TEST_F(Jobs, GiveTheSameBytesAsOnThisMachine) {
   start_coordinator();
@@ -126,12 +47,7 @@ TEST_F(Jobs, GiveTheSameOutputDirectory) {
   ASSERT_EQ(muster(to(task, "here")).exit_code, 0);
   const Finished there = on_cluster(to(task, "there"));
   ASSERT_EQ(there.exit_code, 0) << there.text();
-  int files = 0;
-  for (const auto& each : fs::directory_iterator(path("here"))) {
-    EXPECT_EQ(read(each.path()), read(path("there") / each.path().filename())) << each.path();
-    ++files;
-  }
-  EXPECT_EQ(files, 5) << "four parts and the manifest";
+  expect_same_files("here", "there", 5);  // four parts and the manifest
   const Finished again = on_cluster(to(task, "there"));
   EXPECT_EQ(again.exit_code, 2);
   EXPECT_NE(muster({"run", "wordcount", "text", "--coordinator", address()})
@@ -215,14 +131,29 @@ TEST_F(Jobs, SurviveTheirCoordinator) {
   EXPECT_EQ(count(told, "has to be run again"), 0) << "workers have kept what they had";
 }
 
+// Each life of a coordinator has other keys for workers to know each other by.
+TEST_F(Jobs, SurviveTheirCoordinatorWithKeys) {
+  make_keys();
+  as_client = {"--keys", "desk"};
+  start_coordinator({"--lease", "2s", "--keys", "head"});
+  for (const char* name : {"a", "b"}) start_worker(name, {"--keys", "node"});
+  write_slow_lines(600);
+  const std::string job = submit(slow({"-o", "out"}));
+  ASSERT_TRUE(has_done(job, 20));
+  kill(coordinator_slot(), SIGKILL);
+  ++faults;
+  start_coordinator({"--lease", "2s", "--keys", "head"});
+  expect_success(job);
+  EXPECT_EQ(result("out"), expected);
+  EXPECT_EQ(faults, 1);
+  EXPECT_EQ(count(log(job), "failed"), 0) << log(job);
+}
+
 TEST_F(Jobs, GoOnWithAClientThatWaits) {
   start_coordinator({"--lease", "2s"});
   start_worker("a");
   write_slow_lines(600);
-  std::vector<std::string> arguments{"run"};
-  const auto task = slow({"-q", "--coordinator", address()});
-  arguments.insert(arguments.end(), task.begin(), task.end());
-  Running client(command("muster", arguments));
+  Running client(command("muster", for_cluster(run_slow({"-q"}))));
   ASSERT_TRUE(has_done("1", 10));
   kill(coordinator_slot(), SIGKILL);
   ++faults;
@@ -310,10 +241,7 @@ TEST_F(Jobs, AreNotEndedWithThoseWhoOnlyWatch) {
   start_coordinator({"--lease", "600ms"});
   start_worker("a");
   write_slow_lines(1000);
-  std::vector<std::string> arguments{"run"};
-  const auto task = slow({"-q", "--coordinator", address()});
-  arguments.insert(arguments.end(), task.begin(), task.end());
-  Running client(command("muster", arguments));
+  Running client(command("muster", for_cluster(run_slow({"-q"}))));
   ASSERT_TRUE(has_done("1", 1));
   Running follower(command("muster", {"logs", "1", "--follow", "--coordinator", address()}));
   ASSERT_NE(await_line(coordinator(), "'muster' of"), "");
@@ -369,10 +297,7 @@ TEST_F(Jobs, OfAClientThatIsInterruptedOrKilledAreCancelled) {
   start_worker("a");
   write_slow_lines(5000);
   for (const int signal : {SIGINT, SIGKILL}) {
-    std::vector<std::string> arguments{"run"};
-    const auto task = slow({"-q", "--coordinator", address()});
-    arguments.insert(arguments.end(), task.begin(), task.end());
-    Running client(command("muster", arguments));
+    Running client(command("muster", for_cluster(run_slow({"-q"}))));
     const std::string job = std::to_string(++faults);
     ASSERT_TRUE(has_done(job, 1));
     client.send(signal);

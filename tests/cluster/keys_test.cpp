@@ -18,20 +18,11 @@ using namespace std::chrono_literals;
 
 int square(int x) { return x * x; }
 
-/// Three machines, as directories: that of the coordinator, of a worker and of a client.
 class Keys : public ClusterOfPrograms {
  protected:
   void SetUp() override {
     ClusterOfPrograms::SetUp();
-    expect_ok({"keys", "init", "--keys", "head"});
-    expect_ok({"keys", "init", "worker", "--keys", "node"});
-    expect_ok({"keys", "init", "client", "--keys", "desk"});
-    for (const char* each : {"node", "desk"})
-      fs::copy_file(path("head/coordinator.pub"), path(each) / "coordinator.pub");
-    expect_ok({"keys", "authorize", "node/worker.pub", "--role", "worker", "--name", "node1",
-               "--keys", "head"});
-    expect_ok({"keys", "authorize", "desk/client.pub", "--role", "client", "--name", "alice",
-               "--keys", "head"});
+    make_keys();
   }
 
   void expect_ok(const std::vector<std::string>& arguments) {

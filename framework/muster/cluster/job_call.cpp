@@ -52,6 +52,7 @@ Bytes encode(const JobPlace& place) {
   out.string(place.data_keys.secret_key);
   out.varint(place.memory_bytes);
   out.varint(place.least_free);
+  out.fixed(std::int64_t{place.patience.count()});
   return bytes;
 }
 
@@ -65,6 +66,7 @@ JobPlace decode_job_place(std::string_view bytes) {
   place.data_keys.secret_key = in.string();
   place.memory_bytes = in.varint();
   place.least_free = in.varint();
+  place.patience = Duration(in.fixed<std::int64_t>());
   in.finish();
   return place;
 }

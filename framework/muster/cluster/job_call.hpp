@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -7,6 +8,7 @@
 #include <vector>
 
 #include <muster/base/bytes.hpp>
+#include <muster/base/clock.hpp>
 #include <muster/jobs/attempt_failure.hpp>
 #include <muster/jobs/stage.hpp>
 #include <muster/transport/curve.hpp>
@@ -34,6 +36,8 @@ struct JobPlace {
   transport::CurveKeyPair data_keys;  ///< empty: none
   std::uint64_t memory_bytes = 0;     ///< for each process, whatever the job has asked for
   std::uint64_t least_free = 0;       ///< on the disk of `jobs`; with less its worker takes nothing
+  /// A worker that gives nothing for so long cannot be reached.
+  Duration patience = std::chrono::seconds(20);
 };
 
 Bytes encode(const JobPlace& place);

@@ -81,6 +81,8 @@ class Link {
   /// The coordinator does not give this side up before: counted from when the last thing that it
   /// has answered was sent. None without a session.
   std::optional<TimePoint> lease_end() const;
+  /// As the coordinator has said; of a session.
+  Duration lease() const noexcept { return lease_; }
   /// What has been sent and may still get lost.
   std::size_t unacknowledged() const noexcept { return channel_ ? channel_->unacknowledged() : 0; }
   /// Frames that were no frames, or made no sense; for logs.

@@ -41,11 +41,13 @@ TEST(JobCallCodec, ReturnsWhatCameOfIt) {
 }
 
 TEST(JobCallCodec, ReturnsThePlace) {
-  const JobPlace place{"/plugin", "/jobs", "tcp://a:1", {"public", "secret"}, 1000, 64};
+  const JobPlace place{"/plugin", "/jobs", "tcp://a:1", {"public", "secret"},
+                       1000,      64,      Duration(7)};
   const JobPlace got = decode_job_place(encode(place));
   EXPECT_EQ(got.plugin, place.plugin);
   EXPECT_EQ(got.jobs, place.jobs);
   EXPECT_EQ(got.data_keys.secret_key, "secret");
+  EXPECT_EQ(got.patience, Duration(7));
   expect_prefixes_refused(encode(place), decode_job_place);
 }
 

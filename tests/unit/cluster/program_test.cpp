@@ -34,7 +34,8 @@ TEST_F(ProgramTest, waits_for_its_files_and_says_which) {
   ProgramManifest manifest;
   manifest.executable = {"program", sha256("the program")};
   const Bytes encoded = encode(manifest);
-  Program program(sha256(encoded), wire::CodeKind::program, {}, store, ends);
+  const ProgramOptions options;
+  Program program(sha256(encoded), wire::CodeKind::program, options, store, ends);
   program.advance(Clock::now());
   EXPECT_EQ(program.missing_files(), std::vector{sha256(encoded)});
   store_file(encoded);
@@ -55,7 +56,8 @@ TEST_F(ProgramTest, that_is_none_refuses_its_calls_and_harms_nobody) {
     ends.all.clear();
     const wire::Digest digest = store_file(encoded);
     for (int round = 0; round < 2; ++round) {
-      Program program(digest, wire::CodeKind::program, {}, store, ends);
+      const ProgramOptions options;
+      Program program(digest, wire::CodeKind::program, options, store, ends);
       program.advance(Clock::now());
       program.submit({1, "call", std::nullopt}, 0);
     }

@@ -171,7 +171,7 @@ void CoordinatorCore::on(TimePoint now, const wire::SessionEnded& event) {
   }
   workers_.erase(worker);
   unsent_.erase(event.session);
-  jobs_.worker_left(to_worker(event.session));
+  jobs_.worker_left(to_worker(event.session), printable(event.text));
   tell(now, scheduling::WorkerLost{to_worker(event.session)});
 }
 
@@ -390,6 +390,11 @@ void CoordinatorCore::tell(TimePoint now, const scheduling::Event& event) {
 }
 
 void CoordinatorCore::end(const std::string& reason) {
+  options_.log(
+      fmt::format("{} calls were taken, {} workers lost, {} sessions resumed, {} frames "
+                  "refused because their session was over",
+                  counters_.calls, counters_.workers_lost, sessions_.counters().resumed,
+                  sessions_.counters().stale));
   sessions_.end_all({wire::Refusal::Reason::ending, "the coordinator ends: " + reason, ""},
                     output_);
   workers_.clear();

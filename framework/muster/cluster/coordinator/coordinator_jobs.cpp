@@ -126,7 +126,7 @@ void CoordinatorCore::on_end_of_job_attempt(TimePoint now, const scheduling::Sta
     tell(now, scheduling::AttemptFailed{attempt.attempt, scheduling::FailureCause::killed});
     return;
   }
-  for (const scheduling::Event& each : jobs_.ended(attempt, std::move(end))) tell(now, each);
+  for (const scheduling::Event& each : jobs_.ended(now, attempt, std::move(end))) tell(now, each);
 }
 
 void CoordinatorCore::committed(TimePoint now, JobId job, const std::optional<Error>& error) {

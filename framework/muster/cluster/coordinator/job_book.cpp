@@ -16,9 +16,6 @@
 namespace muster::cluster {
 namespace {
 
-// A worker from which map outputs could not be fetched so often does not have them any more.
-constexpr unsigned unreachable_max = 2;
-
 // Attempts that fill a disk between two looks at it, on which other attempts are at work, too.
 constexpr std::uint32_t no_space_budget = 4;
 
@@ -261,27 +258,6 @@ std::vector<scheduling::Event> JobBook::fail(Job& of, const scheduling::StartAtt
   return {scheduling::AttemptFailed{attempt.attempt, cause}};
 }
 
-std::vector<scheduling::Event> JobBook::lose_input(Job& of, const scheduling::StartAttempt& attempt,
-                                                   jobs::AttemptFailure failure,
-                                                   const std::vector<std::uint32_t>& runs,
-                                                   bool is_gone) {
-  std::vector<scheduling::Event> out;
-  std::set<std::uint64_t> given_up;
-  std::set<std::uint64_t> counted;
-  for (const std::uint32_t chunk : runs) {
-    if (!of.map_stage || chunk >= of.runs_at.size()) continue;
-    const std::uint64_t instance = of.runs_at[chunk];
-    if (!is_gone && counted.insert(instance).second &&
-        ++of.unreachable[instance] >= unreachable_max)
-      given_up.insert(instance);
-    if (is_gone || given_up.contains(instance))
-      out.push_back(scheduling::OutputLost{attempt.job, *of.map_stage, chunk});
-  }
-  for (scheduling::Event& each : fail(of, attempt, std::move(failure)))
-    out.push_back(std::move(each));
-  return out;
-}
-
 /// What is mapped again may be combined otherwise, into fewer or more records.
 bool JobBook::has_read_what_was_lost(const Job& of, const scheduling::StartAttempt& attempt,
                                      std::string_view result) {
@@ -290,7 +266,8 @@ bool JobBook::has_read_what_was_lost(const Job& of, const scheduling::StartAttem
          of.data.partition_records[attempt.chunk];
 }
 
-std::vector<scheduling::Event> JobBook::ended(const scheduling::StartAttempt& attempt,
+std::vector<scheduling::Event> JobBook::ended(TimePoint now,
+                                              const scheduling::StartAttempt& attempt,
                                               wire::CallEnd&& end) {
   Job& of = job(attempt.job);
   of.has_news = true;
@@ -306,7 +283,7 @@ std::vector<scheduling::Event> JobBook::ended(const scheduling::StartAttempt& at
       case JobCallEnd::Kind::failure:
         return fail(of, attempt, std::move(result.failure));
       case JobCallEnd::Kind::input_lost:
-        return lose_input(of, attempt, std::move(result.failure), result.runs, result.is_gone);
+        return lose_input(now, of, attempt, std::move(result));
       case JobCallEnd::Kind::no_room:  // workers give these back by themselves
         return {scheduling::AttemptReturned{attempt.attempt}};
       case JobCallEnd::Kind::value:
@@ -348,6 +325,7 @@ void JobBook::attempt_lost(const scheduling::StartAttempt& attempt, const std::s
   const auto found = jobs_.find(attempt.job);
   if (found == jobs_.end()) return;
   found->second->running.erase(attempt.attempt);
+  ++found->second->attempts_lost;
   found->second->run->failed(attempt.stage,
                              {scheduling::FailureCause::worker_lost,
                               ErrorCode::worker_died,

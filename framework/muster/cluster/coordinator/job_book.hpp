@@ -16,6 +16,7 @@
 #include <muster/base/error.hpp>
 #include <muster/base/ids.hpp>
 #include <muster/cluster/coordinator/journal.hpp>
+#include <muster/cluster/job_call.hpp>
 #include <muster/jobs/job_run.hpp>
 #include <muster/jobs/plan.hpp>
 #include <muster/mapreduce/output_directory.hpp>
@@ -47,7 +48,7 @@ class JobBook {
 
   void worker_joined(WorkerId worker, std::uint64_t instance, const std::string& name);
   void worker_at(WorkerId worker, const std::string& address);  ///< where it gives run files
-  void worker_left(WorkerId worker);
+  void worker_left(WorkerId worker, const std::string& why);    ///< after attempt_lost()
   void client_left(wire::SessionId client);
 
   bool has(JobId job) const { return jobs_.contains(job); }
@@ -61,7 +62,7 @@ class JobBook {
   /// How much of its chunk's input a running attempt has read, in bytes.
   void progress(const scheduling::StartAttempt& attempt, std::uint64_t bytes);
   /// What its end means.
-  std::vector<scheduling::Event> ended(const scheduling::StartAttempt& attempt,
+  std::vector<scheduling::Event> ended(TimePoint now, const scheduling::StartAttempt& attempt,
                                        wire::CallEnd&& end);
   /// Its worker is gone.
   void attempt_lost(const scheduling::StartAttempt& attempt, const std::string& why);
@@ -110,6 +111,12 @@ class JobBook {
     std::uint32_t stage = 0;
     std::uint64_t bytes = 0;
   };
+  /// Of a worker: those that it does not reach or that do not reach it, and how often it was to
+  /// blame.
+  struct Trouble {
+    std::set<WorkerId> with;
+    unsigned times = 0;
+  };
   struct Job {
     Journal::Job record;
     jobs::Plan plan;
@@ -121,9 +128,10 @@ class JobBook {
     std::vector<std::uint64_t> runs_at = {};      ///< by map chunk: the worker's instance
     std::optional<wire::SessionId> client = {};   ///< with which it ends; if it has no output
     std::map<wire::SessionId, Watcher> watchers = {};
-    std::vector<wire::EndedChunk> ended_chunks = {};     ///< in the order in which they ended
-    std::optional<Error> broken = {};                    ///< why it is ended from here
-    std::map<std::uint64_t, unsigned> unreachable = {};  ///< by instance: fetches that failed
+    std::vector<wire::EndedChunk> ended_chunks = {};  ///< in the order in which they ended
+    std::optional<Error> broken = {};                 ///< why it is ended from here
+    std::map<WorkerId, Trouble> troubles = {};        ///< that it has had with workers
+    std::size_t attempts_lost = 0;                    ///< with the worker that just leaves
     std::vector<Journal::Chunk> restored = {};
     std::set<std::uint64_t> awaited = {};        ///< instances of workers
     std::optional<TimePoint> wait_until = {};    ///< it is not with the scheduler before
@@ -153,9 +161,16 @@ class JobBook {
                                      std::string_view result);
   std::vector<scheduling::Event> fail(Job& of, const scheduling::StartAttempt& attempt,
                                       jobs::AttemptFailure failure);
-  std::vector<scheduling::Event> lose_input(Job& of, const scheduling::StartAttempt& attempt,
-                                            jobs::AttemptFailure failure,
-                                            const std::vector<std::uint32_t>& runs, bool is_gone);
+
+  // job_book_inputs.cpp
+  std::vector<scheduling::Event> lose_input(TimePoint now, Job& of,
+                                            const scheduling::StartAttempt& attempt,
+                                            JobCallEnd&& end);
+  std::optional<WorkerId> holder_of(const Job& of, const std::vector<std::uint32_t>& runs) const;
+  std::optional<WorkerId> cut_off_of(Job& of, WorkerId asking, WorkerId silent) const;
+  void set_apart(TimePoint now, Job& of, WorkerId worker, std::vector<scheduling::Event>& out);
+  void end_setting_apart(TimePoint now);
+
   void end(Job& of, wire::JobState::Phase phase, const std::optional<Error>& error);
   void say(Job& job, const std::string& text);
   void give_up(JobId id);
@@ -170,7 +185,8 @@ class JobBook {
   std::map<JobId, std::unique_ptr<Job>> jobs_;  ///< those that have not ended
   std::map<WorkerId, Worker> workers_;
   std::map<std::uint64_t, WorkerId> by_instance_;
-  std::optional<Granted> granted_;  ///< of the attempt that was just reported
+  std::map<WorkerId, TimePoint> set_apart_;  ///< those that do not reach others; until when
+  std::optional<Granted> granted_;           ///< of the attempt that was just reported
   std::vector<scheduling::Event> orders_;
   std::vector<Commit> commits_;
   std::vector<std::pair<wire::SessionId, Message>> answers_;

@@ -29,11 +29,20 @@ void JobBook::worker_at(WorkerId worker, const std::string& address) {
   for (auto& [id, job] : jobs_) job->awaited.erase(found->second.instance);
 }
 
-void JobBook::worker_left(WorkerId worker) {
+void JobBook::worker_left(WorkerId worker, const std::string& why) {
   const auto found = workers_.find(worker);
   if (found == workers_.end()) return;
+  for (auto& [id, job] : jobs_) {
+    const auto outputs =
+        std::count(job->runs_at.begin(), job->runs_at.end(), found->second.instance);
+    const std::size_t attempts = std::exchange(job->attempts_lost, 0);
+    if (outputs == 0 && attempts == 0) continue;
+    say(*job, fmt::format("{} has gone, with {} attempts and {} map outputs: {}",
+                          worker_name(worker), attempts, outputs, why));
+  }
   const auto current = by_instance_.find(found->second.instance);
   if (current != by_instance_.end() && current->second == worker) by_instance_.erase(current);
+  set_apart_.erase(worker);
   workers_.erase(found);
 }
 
@@ -245,6 +254,7 @@ void JobBook::begin(Job& of) {
 }
 
 void JobBook::expire(TimePoint now) {
+  end_setting_apart(now);
   std::vector<JobId> alone;
   for (auto& [id, each] : jobs_) {
     if (each->client_until && *each->client_until <= now) {
@@ -261,6 +271,7 @@ void JobBook::expire(TimePoint now) {
 std::optional<TimePoint> JobBook::next_deadline() const {
   std::optional<TimePoint> next;
   const auto consider = [&](TimePoint at) { next = next ? std::min(*next, at) : at; };
+  for (const auto& [worker, until] : set_apart_) consider(until);
   for (const auto& [id, each] : jobs_) {
     if (each->wait_until) consider(each->awaited.empty() ? TimePoint() : *each->wait_until);
     if (each->client_until) consider(*each->client_until);

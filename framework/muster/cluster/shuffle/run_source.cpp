@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <muster/base/checksum.hpp>
+#include <muster/base/units.hpp>
 #include <muster/cluster/shuffle/run_frame.hpp>
 #include <muster/cluster/shuffle/run_source.hpp>
 
@@ -107,10 +108,8 @@ void RunSource::receive(Peer& from) {
     }
   }
   if (Clock::now() >= end && from.heard + places_.patience <= Clock::now()) {
-    lose(from.address,
-         fmt::format("no answer for {} s {}",
-                     std::chrono::duration_cast<std::chrono::seconds>(places_.patience).count(),
-                     from.dialer.trouble()));
+    lose(from.address, fmt::format("no answer for {}: {}", format_duration(places_.patience),
+                                   from.dialer.trouble()));
   }
 }
 

@@ -40,6 +40,7 @@ Bytes run_reduce(TaskContext& context, const JobPlace& place, const JobCall& cal
   places.own_directory = run_directory(place.jobs, call.job);
   places.own_address = place.address;
   places.keys = place.data_keys;
+  places.patience = place.patience;
   RunSource source(std::move(places));
   return mapreduce::encode(mapreduce::run_reduce(request, jobs::monitor_of(context), source));
 }

@@ -29,7 +29,7 @@ struct ProgramOptions {
   Duration start_within = std::chrono::seconds(30);
   /// Gets what task processes write, line by line, in a thread of its own.
   std::function<void(std::string_view line)> on_output = {};
-  JobPlace job_place = {};  ///< for attempts of jobs; the plugin is filled in
+  JobPlace job_place = {};  ///< for attempts of jobs; the plugin is filled in. It may change
 };
 
 /// A client's program on this worker: waits for its files, is started, and runs calls in task
@@ -37,7 +37,7 @@ struct ProgramOptions {
 /// there is nothing to be started. For one thread, which has to live as long.
 class Program {
  public:
-  /// All but `digest` and `options` must outlive it.
+  /// All but `digest` must outlive it.
   Program(const wire::Digest& digest, wire::CodeKind kind, const ProgramOptions& options,
           CodeStore& store, EndSink& sink);
   ~Program();  ///< kills what runs
@@ -84,7 +84,7 @@ class Program {
 
   wire::Digest digest_;
   wire::CodeKind kind_;
-  ProgramOptions options_;
+  const ProgramOptions& options_;
   CodeStore& store_;
   EndSink& sink_;
   std::optional<ProgramManifest> manifest_;

@@ -24,6 +24,9 @@ constexpr unsigned ahead_a_slot = 128;
 constexpr Duration starts_after = std::chrono::milliseconds(2);
 // A program that nobody has called for so long is ended; its files stay.
 constexpr Duration program_idle_max = std::chrono::minutes(1);
+// Other workers are believed to be there for longer than the coordinator would: what they have need
+// not be made again if it can be had in the end.
+constexpr int leases_of_patience = 2;
 // How often a program that is being started is looked at.
 constexpr Duration start_poll = std::chrono::milliseconds(2);
 // How often the disk is looked at.
@@ -97,6 +100,7 @@ void WorkerAgent::ended(std::uint64_t generation, wire::CallEnd&& end) noexcept 
 
 void WorkerAgent::on_session(TimePoint now) {
   options_.log(fmt::format("worker '{}' has joined", options_.name));
+  options_.programs.job_place.patience = leases_of_patience * link_.lease();
   ++generation_;
   end_all(wire::EndKind::returned);
   open_.clear();
