@@ -1,11 +1,8 @@
 #include <array>
-#include <csignal>
 #include <exception>
 #include <iterator>
 #include <utility>
 #include <vector>
-
-#include <pthread.h>
 
 #include <muster/transport/curve.hpp>
 #include <muster/transport/zap_handler.hpp>
@@ -47,12 +44,7 @@ ZapHandler::ZapHandler(zmq::context_t& context, UserOf user_of)
     : questions_(context, zmq::socket_type::rep), user_of_(std::move(user_of)) {
   questions_.set(zmq::sockopt::linger, 0);
   questions_.bind("inproc://zeromq.zap.01");
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  thread_ = std::thread([this] { run(); });
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  thread_ = thread_without_signals([this] { run(); });
 }
 
 ZapHandler::~ZapHandler() {
