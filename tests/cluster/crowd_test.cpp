@@ -93,7 +93,7 @@ TEST_F(Crowd, WhereNoConnectionFitsACoordinatorSaysSo) {
 TEST_F(Crowd, WorkersThatAllComeBackAtOnceAreAllLetIn) {
   constexpr unsigned count = 500;
   raise_open_files_limit();
-  start_coordinator();
+  start_coordinator({"--lease", "1m"});
   for (const char* name : {"w1", "w2"}) start_worker(name);
   SteadyWork work(address());
   SimulatedWorkers crowd(address(), count);
@@ -101,7 +101,7 @@ TEST_F(Crowd, WorkersThatAllComeBackAtOnceAreAllLetIn) {
   work.expect_progress();
   kill(coordinator_slot(), SIGKILL);
   ASSERT_TRUE(eventually([&] { return crowd.lost() >= count; }, 60s)) << "all have noticed";
-  start_coordinator();
+  start_coordinator({"--lease", "1m"});
   const TimePoint start = Clock::now();
   ASSERT_TRUE(eventually([&] { return crowd.connected() == count; }, 60s)) << crowd.connected();
   std::printf("%u workers were back after %.2f s; the coordinator had used %.2f s of CPU time\n",
