@@ -5,6 +5,7 @@
 #include <iostream>
 #include <utility>
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 namespace muster::testing {
@@ -68,6 +69,10 @@ Running& ClusterOfPrograms::start_coordinator(const Options& options) {
   Command start = command("muster-coordinator", std::move(all));
   start.environment.insert(start.environment.end(), coordinator_environment_.begin(),
                            coordinator_environment_.end());
+  if (open_files_max_) {
+    const std::string script = fmt::format("ulimit -n {}; exec \"$0\" \"$@\"", *open_files_max_);
+    start.arguments.insert(start.arguments.begin(), {"/bin/sh", "-c", script});
+  }
   coordinator_ = std::make_unique<Running>(start);
   const std::string line = await_line(*coordinator_, "listening at ");
   const auto at = line.find("tcp://");

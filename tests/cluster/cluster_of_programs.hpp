@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -35,6 +36,8 @@ class ClusterOfPrograms : public ::testing::Test {
   void break_coordinator(std::vector<std::string> environment) {
     coordinator_environment_ = std::move(environment);
   }
+  /// The next coordinators may have no more files open than this.
+  void limit_open_files(unsigned files) { open_files_max_ = files; }
   /// The next coordinator chooses another port.
   void forget_address() { address_.clear(); }
   Running& start_worker(const std::string& name, const Options& options = {});
@@ -60,6 +63,7 @@ class ClusterOfPrograms : public ::testing::Test {
   TempDir directory_{default_temp_parent()};
   std::string address_;
   std::vector<std::string> coordinator_environment_;
+  std::optional<unsigned> open_files_max_;
   std::unique_ptr<Running> coordinator_;
   std::vector<std::unique_ptr<Running>> workers_;
   std::vector<std::unique_ptr<Running>> dead_;

@@ -1,5 +1,6 @@
 // Keys, as an operator uses them.
 #include <chrono>
+#include <csignal>
 #include <filesystem>
 #include <string>
 
@@ -9,6 +10,7 @@
 #include <muster/muster.hpp>
 
 #include "cluster_of_programs.hpp"
+#include "support/raw_peer.hpp"
 
 namespace muster::testing {
 namespace {
@@ -114,6 +116,41 @@ TEST_F(Keys, ThatWereReplacedAreOfNoUse) {
   EXPECT_NE(await_line(coordinator(), "its key was revoked"), "");
   ClusterExecutor owner(address(), client("new-desk"));
   EXPECT_EQ(owner.submit(square, 8).result(60s), 64);
+}
+
+// A message that was sent is not told from one that arrived: the handshake has to say it.
+TEST_F(Keys, ThatAreMissingOnOneSideAreNamedAsTheCause) {
+  start_coordinator({"--keys", "head"});
+  Running& without = start_worker("without");
+  EXPECT_NE(await_line(without, "one side uses keys and the other none"), "");
+  test::RawPeer raw(address());
+  EXPECT_FALSE(raw.shake_hands()) << "it speaks NULL, not CURVE";
+  EXPECT_TRUE(raw.is_closed_within(20s));
+  start_worker("with", {"--keys", "node"});
+  ClusterExecutor cluster(address(), client("desk"));
+  EXPECT_EQ(cluster.submit(square, 7).result(60s), 49);
+  EXPECT_EQ(cluster.worker_count(), 1U);
+  kill(coordinator_slot(), SIGTERM);
+  forget_address();
+  start_coordinator();
+  EXPECT_NE(refusal("desk").find("one side uses keys and the other none"), std::string::npos);
+  Running& with = start_worker("with", {"--keys", "node"});
+  EXPECT_NE(await_line(with, "one side uses keys and the other none"), "");
+}
+
+TEST_F(Keys, ThatWereRevokedDoNotComeInAgain) {
+  start_coordinator({"--keys", "head"});
+  start_worker("w1", {"--keys", "node"});
+  ClusterExecutor cluster(address(), client("desk"));
+  EXPECT_EQ(cluster.submit(square, 7).result(60s), 49);
+  expect_ok({"keys", "revoke", "node1", "--keys", "head"});
+  EXPECT_EQ(workers().front()->wait().exit_code, 2);
+  Running& again = start_worker("w1", {"--keys", "node"});
+  EXPECT_NE(await_line(again, "does not know this key"), "");
+  Running& keyless = start_worker("w2", {"--keys", "nowhere"});
+  const Finished end = keyless.wait();
+  EXPECT_NE(end.exit_code, 0);
+  EXPECT_NE(end.err.find("nowhere"), std::string::npos) << end.text();
 }
 
 TEST_F(Keys, AreKeptSafe) {

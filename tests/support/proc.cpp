@@ -90,6 +90,30 @@ bool is_gone(pid_t pid) {
   return state == '-' || state == 'Z' || state == 'X';
 }
 
+std::chrono::duration<double> cpu_time(pid_t pid) {
+  std::ifstream file(folder_of(pid) + "/stat");
+  std::string line;
+  std::getline(file, line);
+  std::istringstream rest(line.substr(std::min(line.size(), line.rfind(')') + 1)));
+  // As proc(5) numbers them; the third is the first behind the name.
+  constexpr int user_field = 14;
+  std::string skipped;
+  for (int field = 3; field < user_field; ++field) rest >> skipped;
+  double user = 0;
+  double system = 0;
+  rest >> user >> system;
+  return std::chrono::duration<double>((user + system) /
+                                       static_cast<double>(::sysconf(_SC_CLK_TCK)));
+}
+
+std::uint64_t resident_bytes(pid_t pid) {
+  std::ifstream file(folder_of(pid) + "/statm");
+  std::uint64_t size = 0;
+  std::uint64_t resident = 0;
+  file >> size >> resident;
+  return resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
 char state_of(pid_t pid) { return look_up(folder_of(pid)).first; }
 
 }  // namespace muster::test

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -17,6 +19,8 @@ std::size_t count_threads();                         ///< of this process
 bool other_threads_sleep();  ///< all of this process but the caller, as seen one by one
 std::size_t count_rings();   ///< shared memory of task processes that is mapped here
 bool is_gone(pid_t pid);     ///< ended; a zombie that nobody reaps counts as ended
+std::chrono::duration<double> cpu_time(pid_t pid);  ///< user and system, of all its threads
+std::uint64_t resident_bytes(pid_t pid);            ///< of memory, now; 0 if it has ended
 char state_of(pid_t pid);  ///< as in /proc/PID/stat, such as 'T' for stopped; '-' if there is none
 
 }  // namespace muster::test

@@ -1,4 +1,6 @@
 #include <cerrno>
+#include <iterator>
+#include <system_error>
 
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -99,6 +101,15 @@ void raise_open_files_limit() noexcept {
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   limit.rlim_cur = limit.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &limit);  // if it stays, what needs more says so
+}
+
+OpenFiles count_open_files() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) throw system_error(errno, "getrlimit");
+  std::error_code failed;
+  const std::filesystem::directory_iterator files("/proc/self/fd", failed);
+  if (failed) throw system_error(failed.value(), "cannot read /proc/self/fd");
+  return {limit.rlim_cur, static_cast<std::uint64_t>(std::distance(begin(files), end(files)))};
 }
 
 }  // namespace muster

@@ -53,4 +53,12 @@ void write_file_synced(const std::filesystem::path& path, std::string_view bytes
 /// programs that use select(). Inherited by what it starts.
 void raise_open_files_limit() noexcept;
 
+/// How many files this process may have open at a time (RLIMIT_NOFILE), and how many it has open.
+struct OpenFiles {
+  std::uint64_t limit = 0;
+  std::uint64_t open = 0;
+};
+/// Throws Error(io) where /proc is not mounted.
+OpenFiles count_open_files();
+
 }  // namespace muster

@@ -1,5 +1,6 @@
 #include <array>
 #include <csignal>
+#include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
@@ -7,6 +8,7 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -67,6 +69,30 @@ void publish_address(const std::filesystem::path& file, const std::string& addre
   std::filesystem::rename(fresh, file);
 }
 
+/// What a coordinator was sent that makes no sense, for the last line of its log; empty if nothing.
+std::string harm_to(const transport::ZmqListener& listener,
+                    const wire::Sessions::Counters& sessions) {
+  const transport::ConnectionCounters connections = listener.connections();
+  const std::pair<const char*, std::uint64_t> counts[] = {
+      {"connections refused", connections.refused},
+      {"silent connections", connections.silent},
+      {"messages without end", connections.endless},
+      {"messages of many parts or from peers that name themselves",
+       listener.counters().odd_messages},
+      {"damaged or foreign messages", sessions.bad_frames},
+      {"messages that make no sense", sessions.malformed},
+      {"messages of unknown types", sessions.unknown},
+      {"messages without a session", sessions.stale},
+      {"hellos refused", sessions.refused},
+  };
+  std::string out;
+  for (const auto& [what, count] : counts) {
+    if (count != 0)
+      out += fmt::format("{}{}: {}", out.empty() ? "; it has seen " : ", ", what, count);
+  }
+  return out;
+}
+
 int run_coordinator(const po::variables_map& values) {
   const auto address = values["bind"].as<std::string>();
   const bool has_keys = values.count("keys") != 0;
@@ -84,7 +110,10 @@ int run_coordinator(const po::variables_map& values) {
     keys = {cluster::read_key_file(directory / "coordinator.key"),
             [&](std::string_view key) { return authorized->user_of(key); }};
   }
-  transport::ZmqListener listener(context, address, keys);
+  const auto log = [](const std::string& line) { log_line("muster-coordinator", line); };
+  transport::ConnectionLimits limits;
+  limits.log = log;
+  transport::ZmqListener listener(context, address, keys, limits);
   cluster::CoordinatorOptions options;
   // Each life has a higher one than all before, as long as the clock does not go back.
   options.sessions.epoch = static_cast<std::uint64_t>(
@@ -94,23 +123,22 @@ int run_coordinator(const po::variables_map& values) {
   options.sessions.heartbeat = options.sessions.lease / heartbeats_a_lease;
   std::optional<cluster::AllowedCode> allowed;
   if (values.count("allow") != 0) {
-    allowed.emplace(values["allow"].as<std::string>(),
-                    [](const std::string& line) { log_line("muster-coordinator", line); });
+    allowed.emplace(values["allow"].as<std::string>(), log);
     options.may_run = [&](const wire::Digest& digest) { return allowed->allows(digest); };
   }
   options.recover_within =
       parse_duration(values["recover-within"].as<std::string>(), "--recover-within");
   if (values.count("no-speculation") == 0) options.scheduler.speculation.emplace();
-  options.log = [](const std::string& line) { log_line("muster-coordinator", line); };
+  options.log = log;
   cluster::Coordinator coordinator(std::move(options), listener, state,
                                    authorized ? &*authorized : nullptr);
   const std::stop_callback stop(signals.token(), [&] { coordinator.stop(); });
-  log_line("muster-coordinator", fmt::format("listening at {}{}", listener.address(),
-                                             has_keys ? ", with keys" : ", without keys"));
+  log(fmt::format("listening at {}{}", listener.address(),
+                  has_keys ? ", with keys" : ", without keys"));
   if (values.count("address-file") != 0)
     publish_address(values["address-file"].as<std::string>(), listener.address());
   coordinator.run();
-  log_line("muster-coordinator", "ends");
+  log("ends" + harm_to(listener, coordinator.core().session_counters()));
   return 0;
 }
 

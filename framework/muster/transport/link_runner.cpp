@@ -17,9 +17,13 @@ std::optional<TimePoint> earlier(std::optional<TimePoint> a, std::optional<TimeP
 
 }  // namespace
 
-void LinkRunner::run() {
+void LinkRunner::start() {
   link_.start(Clock::now(), out_);
   carry_out(Clock::now());
+}
+
+void LinkRunner::run() {
+  start();
   while (!link_.ended()) {
     if (!woken_.load()) dialer_.wait(next_deadline());
     woken_.store(false);

@@ -45,6 +45,10 @@ class LinkRunner {
 
   /// Returns when the link has ended. Throws Error(usage) of an address that makes no sense.
   void run();
+  /// The same in steps, for a thread that has many of them: first start(), then round() again and
+  /// again, which does what there is to do and never waits. Nothing is closed in the end.
+  void start();
+  void round(TimePoint now);
   /// Makes a round soon. Of any thread.
   void wake() noexcept;
 
@@ -61,7 +65,6 @@ class LinkRunner {
  private:
   void note_state(TimePoint now);
   void take_frames(TimePoint now);
-  void round(TimePoint now);
   void carry_out(TimePoint now);
   std::optional<TimePoint> next_deadline();
 

@@ -1,7 +1,4 @@
-#include <atomic>
 #include <cerrno>
-#include <cstdint>
-#include <cstring>
 #include <optional>
 #include <utility>
 
@@ -18,11 +15,6 @@ constexpr int watched_events =
     ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
     ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_DISCONNECTED |
     ZMQ_EVENT_CLOSED | ZMQ_EVENT_CONNECT_RETRIED;
-
-std::string unused_endpoint() {
-  static std::atomic<std::uint64_t> count{0};
-  return fmt::format("inproc://muster-dialer-{}", count.fetch_add(1));
-}
 
 }  // namespace
 
@@ -99,25 +91,16 @@ void ZmqDialer::wait(std::optional<TimePoint> until) {
     items[count++] = {sockets_->connection->events.handle(), 0, ZMQ_POLLIN, 0};
     items[count++] = {sockets_->connection->dealer.handle(), 0, ZMQ_POLLIN, 0};
   }
-  try {
-    zmq::poll(items, count, poll_time(until));
-  } catch (const zmq::error_t& error) {
-    if (error.num() != EINTR) throw;
-  }
+  poll_until(until, {items, count});
   if (items[0].revents != 0) sockets_->wake.drain();
   look_at_events();
 }
 
 void ZmqDialer::look_at_events() {
   while (sockets_->connection && state_ != State::lost) {
-    zmq::message_t head;
-    if (!sockets_->connection->events.recv(head, zmq::recv_flags::dontwait)) return;
-    discard_rest(sockets_->connection->events);
-    std::uint16_t event = 0;
-    std::uint32_t value = 0;
-    if (head.size() < sizeof(event) + sizeof(value)) continue;
-    std::memcpy(&event, head.data(), sizeof(event));
-    std::memcpy(&value, head.data<char>() + sizeof(event), sizeof(value));
+    const std::optional<SocketEvent> told = next_event(sockets_->connection->events);
+    if (!told) return;
+    const auto [event, value] = *told;
     if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {
       state_ = State::open;
       continue;
@@ -129,7 +112,7 @@ void ZmqDialer::look_at_events() {
                event == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL) {
       trouble_ = fmt::format(
           "'{}' did not shake hands: one side uses keys and the other none, its "
-          "public key is another one, or it is not Muster",
+          "public key is another one, it has as many connections as it may, or it is not Muster",
           address_);
     } else if (state_ == State::open) {
       trouble_ = fmt::format("the connection to '{}' broke", address_);

@@ -1,13 +1,16 @@
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <iterator>
 #include <optional>
+#include <random>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include <muster/base/error.hpp>
+#include <muster/transport/connection_guard.hpp>
 #include <muster/transport/zap_handler.hpp>
 #include <muster/transport/zmq_dialer.hpp>
 #include <muster/transport/zmq_listener.hpp>
@@ -17,7 +20,6 @@ namespace muster::transport {
 namespace {
 
 // What a ROUTER calls a peer that does not name itself: a zero and a number that it counts up.
-// (When it comes to one that a peer has given itself, ZeroMQ ends the program: see ZmqListener.)
 constexpr std::size_t name_bytes = 5;
 using Name = std::array<unsigned char, name_bytes>;
 
@@ -38,18 +40,27 @@ Name to_name(wire::PeerId peer) {
   return out;
 }
 
+/// A ROUTER counts from what random() says, which nobody has seeded: from the same number in every
+/// program. When it comes to a name that a peer has given itself, ZeroMQ ends the program. So the
+/// first one must not be known. (ZeroMQ's rand() is random() in glibc.)
+zmq::socket_t make_router(zmq::context_t& context) {
+  ::srandom(std::random_device()());
+  return {context, zmq::socket_type::router};
+}
+
 }  // namespace
 
 struct ZmqListener::Socket {
-  explicit Socket(ZmqContext& context) : router(context.impl().context, zmq::socket_type::router) {}
+  explicit Socket(ZmqContext& context) : router(make_router(context.impl().context)) {}
 
   std::optional<ZapHandler> zap;
   zmq::socket_t router;
   WakeFd wake;
+  std::optional<ConnectionGuard> guard;
 };
 
 ZmqListener::ZmqListener(ZmqContext& context, const std::string& address,
-                         std::optional<ListenerKeys> keys)
+                         std::optional<ListenerKeys> keys, ConnectionLimits limits)
     : socket_(std::make_unique<Socket>(context)), has_keys_(keys.has_value()) {
   zmq::socket_t& router = socket_->router;
   set_common_options(router);
@@ -62,6 +73,7 @@ ZmqListener::ZmqListener(ZmqContext& context, const std::string& address,
   }
   router.set(zmq::sockopt::router_mandatory, true);
   router.set(zmq::sockopt::backlog, 1024);
+  socket_->guard.emplace(context.impl().context, router, std::move(limits));
   try {
     router.bind(address);
   } catch (const zmq::error_t& error) {
@@ -102,11 +114,7 @@ ZmqListener::~ZmqListener() = default;
 void ZmqListener::wait(std::optional<TimePoint> until) {
   zmq::pollitem_t items[] = {{socket_->router.handle(), 0, ZMQ_POLLIN, 0},
                              {nullptr, socket_->wake.get(), ZMQ_POLLIN, 0}};
-  try {
-    zmq::poll(items, std::size(items), poll_time(until));
-  } catch (const zmq::error_t& error) {
-    if (error.num() != EINTR) throw;
-  }
+  poll_until(until, items);
   if (items[1].revents != 0) socket_->wake.drain();
 }
 
@@ -119,6 +127,7 @@ bool ZmqListener::receive(Arrived& out) {
     zmq::message_t frame;
     const bool has_frame =
         name.more() && socket_->router.recv(frame, zmq::recv_flags::dontwait).has_value();
+    if (has_frame) socket_->guard->heard(frame);
     if (!has_frame || frame.more() || !peer) {
       ++counters_.odd_messages;
       discard_rest(socket_->router);
@@ -154,6 +163,8 @@ Listener::Sent ZmqListener::send(wire::PeerId peer, const wire::SharedFrame& fra
     throw system_error(error.num(), "sending to a worker or client");
   }
 }
+
+ConnectionCounters ZmqListener::connections() const { return socket_->guard->counters(); }
 
 void ZmqListener::wake() noexcept { socket_->wake.signal(); }
 

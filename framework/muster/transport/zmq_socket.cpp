@@ -1,7 +1,10 @@
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
+#include <cstring>
 #include <utility>
 
+#include <fmt/format.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -77,10 +80,35 @@ void WakeFd::drain() noexcept {
   if (::read(fd_.get(), &count, sizeof(count)) < 0) return;  // nothing there
 }
 
-std::chrono::milliseconds poll_time(std::optional<TimePoint> until) {
-  if (!until) return -1ms;
-  const Duration left = std::clamp<Duration>(*until - Clock::now(), 0s, 1h);
-  return std::chrono::ceil<std::chrono::milliseconds>(left);
+std::string unused_endpoint() {
+  static std::atomic<std::uint64_t> count{0};
+  return fmt::format("inproc://muster-{}", count.fetch_add(1));
+}
+
+std::optional<SocketEvent> next_event(zmq::socket_t& monitor) {
+  zmq::message_t head;
+  while (monitor.recv(head, zmq::recv_flags::dontwait)) {
+    discard_rest(monitor);  // the address
+    SocketEvent out;
+    if (head.size() < sizeof(out.event) + sizeof(out.value)) continue;
+    std::memcpy(&out.event, head.data(), sizeof(out.event));
+    std::memcpy(&out.value, head.data<char>() + sizeof(out.event), sizeof(out.value));
+    return out;
+  }
+  return std::nullopt;
+}
+
+void poll_until(std::optional<TimePoint> until, std::span<zmq::pollitem_t> items) {
+  std::chrono::milliseconds patience = -1ms;
+  if (until) {
+    const Duration left = std::clamp<Duration>(*until - Clock::now(), 0s, 1h);
+    patience = std::chrono::ceil<std::chrono::milliseconds>(left);
+  }
+  try {
+    zmq::poll(items.data(), items.size(), patience);
+  } catch (const zmq::error_t& error) {
+    if (error.num() != EINTR) throw;
+  }
 }
 
 void discard_rest(zmq::socket_t& socket) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 
 #include <zmq.hpp>
@@ -45,8 +46,19 @@ class WakeFd {
   UniqueFd fd_;
 };
 
-/// Milliseconds for zmq_poll, rounded up, so that what is due is due after it. -1: none.
-std::chrono::milliseconds poll_time(std::optional<TimePoint> until);
+/// What ZeroMQ tells of a socket to the one that monitors it.
+struct SocketEvent {
+  std::uint16_t event = 0;  ///< ZMQ_EVENT_...
+  std::uint32_t value = 0;
+};
+/// A name under which one socket tells another in this process.
+std::string unused_endpoint();
+/// The next thing that was told; none: nothing yet.
+std::optional<SocketEvent> next_event(zmq::socket_t& monitor);
+
+/// zmq_poll, until something has happened, a signal has come, or it is time. None: no time. What is
+/// due then is due after it.
+void poll_until(std::optional<TimePoint> until, std::span<zmq::pollitem_t> items);
 
 /// Takes what is left of a message of more frames than there may be.
 void discard_rest(zmq::socket_t& socket);

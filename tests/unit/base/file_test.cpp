@@ -139,5 +139,12 @@ TEST_F(File, new_files_follow_the_umask) {
   EXPECT_EQ(info.st_mode & 0777U, 0640U);
 }
 
+TEST(OpenFiles, are_counted) {
+  const OpenFiles before = count_open_files();
+  EXPECT_GT(before.limit, before.open);
+  const UniqueFd one = open_file("/dev/null", O_RDONLY);
+  EXPECT_EQ(count_open_files().open, before.open + 1);
+}
+
 }  // namespace
 }  // namespace muster
