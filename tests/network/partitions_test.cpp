@@ -126,6 +126,7 @@ TEST_F(Partitions, BetweenWorkersAreFoundAndGotRound) {
       << log(job);
   EXPECT_EQ(count(log(job), "is cut off from others"), 1) << log(job);
   EXPECT_EQ(count(log(job), "worker 'a' is cut off from others"), 1) << log(job);
+  EXPECT_EQ(count(on_cluster({"workers"}).out, "cut off"), 1);
   expect_nobody_lost();
 }
 

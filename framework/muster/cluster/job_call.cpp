@@ -87,6 +87,7 @@ Bytes encode(const JobCallEnd& end) {
   out.varint(end.runs.size());
   for (const std::uint32_t each : end.runs) out.varint(each);
   out.fixed(end.is_gone);
+  out.string(end.silent);
   return bytes;
 }
 
@@ -106,6 +107,7 @@ JobCallEnd decode_job_call_end(std::string_view bytes) {
   for (std::uint64_t count = in.varint(); count > 0; --count)
     end.runs.push_back(static_cast<std::uint32_t>(in.varint()));
   end.is_gone = in.fixed<bool>();
+  end.silent = in.string();
   in.finish();
   return end;
 }

@@ -60,6 +60,7 @@ struct JobCallEnd {
   jobs::AttemptFailure failure;     ///< of the others
   std::vector<std::uint32_t> runs;  ///< of input_lost: those that cannot be had, by map chunk
   bool is_gone = false;             ///< likewise: their worker lives, and does not have them
+  std::string silent;               ///< likewise: else the address of their worker
 };
 
 Bytes encode(const JobCallEnd& end);

@@ -30,13 +30,15 @@ TEST(JobCallCodec, ReturnsWhatCameOfIt) {
                        "",
                        {scheduling::FailureCause::input_lost, ErrorCode::io, "message", "hint"},
                        {3, 5},
-                       true};
+                       true,
+                       "tcp://a:1"};
   const JobCallEnd got = decode_job_call_end(encode(end));
   EXPECT_EQ(got.kind, end.kind);
   EXPECT_EQ(got.failure.message, "message");
   EXPECT_EQ(got.failure.hint, "hint");
   EXPECT_EQ(got.runs, end.runs);
   EXPECT_TRUE(got.is_gone);
+  EXPECT_EQ(got.silent, "tcp://a:1");
   expect_prefixes_refused(encode(end), decode_job_call_end);
 }
 

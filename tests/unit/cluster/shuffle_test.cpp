@@ -144,6 +144,7 @@ TEST_P(ShuffleTest, GivesUpAWorkerThatDoesNotAnswer) {
   } catch (const InputLost& lost) {
     EXPECT_EQ(lost.runs(), (std::vector<std::uint32_t>{0, 2}));
     EXPECT_FALSE(lost.is_gone());
+    EXPECT_EQ(lost.silent(), places.addresses[1]);
   }
 }
 

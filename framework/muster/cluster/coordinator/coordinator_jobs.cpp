@@ -106,6 +106,7 @@ void CoordinatorCore::on(TimePoint now, wire::SessionId client, const wire::AskW
     rows.workers.push_back({worker.name, worker.host, worker.version,
                             worker.draining || worker.name == question.drain ? "draining"
                             : worker.paused                                  ? "paused"
+                            : jobs_.is_set_apart(WorkerId{id.value})         ? "cut off"
                                                                              : "open",
                             worker.pid, worker.slots, held[WorkerId{id.value}]});
   }

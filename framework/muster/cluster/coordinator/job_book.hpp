@@ -49,6 +49,8 @@ class JobBook {
   void worker_joined(WorkerId worker, std::uint64_t instance, const std::string& name);
   void worker_at(WorkerId worker, const std::string& address);  ///< where it gives run files
   void worker_left(WorkerId worker, const std::string& why);    ///< after attempt_lost()
+  /// Others do not reach it: it gets nothing just now.
+  bool is_set_apart(WorkerId worker) const { return set_apart_.contains(worker); }
   void client_left(wire::SessionId client);
 
   bool has(JobId job) const { return jobs_.contains(job); }
@@ -166,7 +168,7 @@ class JobBook {
   std::vector<scheduling::Event> lose_input(TimePoint now, Job& of,
                                             const scheduling::StartAttempt& attempt,
                                             JobCallEnd&& end);
-  std::optional<WorkerId> holder_of(const Job& of, const std::vector<std::uint32_t>& runs) const;
+  std::optional<WorkerId> worker_with(const std::string& address) const;
   std::optional<WorkerId> cut_off_of(Job& of, WorkerId asking, WorkerId silent) const;
   void set_apart(TimePoint now, Job& of, WorkerId worker, std::vector<scheduling::Event>& out);
   void end_setting_apart(TimePoint now);

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -17,16 +18,12 @@ constexpr Duration set_apart_for = std::chrono::minutes(1);
 
 }  // namespace
 
-/// The one that has all of these. None if there are several: then they were mapped again since.
-std::optional<WorkerId> JobBook::holder_of(const Job& of,
-                                           const std::vector<std::uint32_t>& runs) const {
-  std::set<std::uint64_t> instances;
-  for (const std::uint32_t chunk : runs) {
-    if (chunk < of.runs_at.size()) instances.insert(of.runs_at[chunk]);
-  }
-  if (instances.size() != 1) return std::nullopt;
-  const auto found = by_instance_.find(*instances.begin());
-  return found == by_instance_.end() ? std::nullopt : std::optional(found->second);
+/// The one that gives run files there, if it is with us.
+std::optional<WorkerId> JobBook::worker_with(const std::string& address) const {
+  const auto found = std::find_if(workers_.begin(), workers_.end(), [&](const auto& each) {
+    return !address.empty() && each.second.address == address;
+  });
+  return found == workers_.end() ? std::nullopt : std::optional(found->first);
 }
 
 /// One of two that do not reach each other, when it has been blamed often enough: that which has
@@ -63,8 +60,8 @@ std::vector<scheduling::Event> JobBook::lose_input(TimePoint now, Job& of,
   };
   if (end.is_gone && of.map_stage) {
     for (const std::uint32_t chunk : end.runs) lose(chunk);
-  } else if (const auto holder = holder_of(of, end.runs); holder && of.map_stage) {
-    if (const auto worker = cut_off_of(of, attempt.worker, *holder)) {
+  } else if (const auto silent = worker_with(end.silent); silent && of.map_stage) {
+    if (const auto worker = cut_off_of(of, attempt.worker, *silent)) {
       set_apart(now, of, *worker, out);
       for (std::uint32_t chunk = 0; chunk < of.runs_at.size(); ++chunk) {
         if (of.runs_at[chunk] == workers_.at(*worker).instance) lose(chunk);

@@ -70,7 +70,21 @@ void RunSource::lose(std::uint32_t address, const std::string& why) const {
   }
   std::string message = fmt::format("{} of the map outputs could not be fetched from '{}': {}",
                                     runs.size(), places_.addresses[address], why);
-  throw InputLost(message, std::move(runs), false);
+  throw InputLost(message, std::move(runs), false, places_.addresses[address]);
+}
+
+/// Their worker has answered: it does not have them as it should.
+void RunSource::lose(const Fetch& fetch, const std::string& why) const {
+  std::vector<std::uint32_t> runs;
+  for (std::uint32_t run = 0; run < places_.runs.size(); ++run) {
+    const auto& wanted = fetch.wanted.stretches;
+    if (std::any_of(wanted.begin(), wanted.end(),
+                    [&](const auto& each) { return each.run == places_.runs[run]; }))
+      runs.push_back(run);
+  }
+  throw InputLost(
+      fmt::format("'{}' could not give map outputs: {}", places_.addresses[fetch.address], why),
+      std::move(runs), true);
 }
 
 void RunSource::ask_again(Peer& of) {
@@ -103,7 +117,7 @@ void RunSource::receive(Peer& from) {
       if (given->number >= asked_ || fetches_[given->number].address != from.address) continue;
       Fetch& fetch = fetches_[given->number];
       if (!given->trouble.empty() || given->bytes.size() != fetch.size)
-        lose(from.address, given->trouble.empty() ? "it gave too little" : given->trouble);
+        lose(fetch, given->trouble.empty() ? "it gave too little" : given->trouble);
       if (given->number >= used_) fetch.bytes = std::move(given->bytes);
     }
   }

@@ -22,16 +22,23 @@ namespace muster::cluster {
 /// Run files that cannot be had from where they were.
 class InputLost : public Error {
  public:
-  /// `is_gone`: their worker has answered, and does not have them any more.
-  InputLost(const std::string& message, std::vector<std::uint32_t> runs, bool is_gone)
-      : Error(ErrorCode::io, message), runs_(std::move(runs)), is_gone_(is_gone) {}
+  /// `is_gone`: their worker has answered, and does not have them any more. Else `silent` is its
+  /// address.
+  InputLost(const std::string& message, std::vector<std::uint32_t> runs, bool is_gone,
+            std::string silent = {})
+      : Error(ErrorCode::io, message),
+        runs_(std::move(runs)),
+        is_gone_(is_gone),
+        silent_(std::move(silent)) {}
 
   const std::vector<std::uint32_t>& runs() const noexcept { return runs_; }
   bool is_gone() const noexcept { return is_gone_; }
+  const std::string& silent() const noexcept { return silent_; }
 
  private:
   std::vector<std::uint32_t> runs_;
   bool is_gone_;
+  std::string silent_;
 };
 
 /// Where the runs of a reduce attempt are.
@@ -83,6 +90,7 @@ class RunSource final : public mapreduce::PartitionSource {
   void receive(Peer& from);
   void ask_again(Peer& of);
   [[noreturn]] void lose(std::uint32_t address, const std::string& why) const;
+  [[noreturn]] void lose(const Fetch& fetch, const std::string& why) const;
   std::optional<std::string_view> next_of_own();
 
   const RunPlaces places_;

@@ -73,6 +73,7 @@ void run_job_call(TaskContext& context, std::string_view bytes, detail::ResultSi
     end.failure = {scheduling::FailureCause::input_lost, lost.code(), lost.what(), lost.hint()};
     end.runs = lost.runs();
     end.is_gone = lost.is_gone();
+    end.silent = lost.silent();
   } catch (...) {
     end.kind = JobCallEnd::Kind::failure;
     end.failure = jobs::classify(std::current_exception(), [](auto) { return std::string(); });
