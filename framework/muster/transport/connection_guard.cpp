@@ -24,9 +24,10 @@ using namespace std::chrono_literals;
 // How long a crowd must have been gone before the next one is news.
 constexpr Duration quiet_for = 5s;
 constexpr Duration report_every = 10s;
-// A peer on the loopback sends some hundred megabytes meanwhile. To look at a connection takes
-// about a microsecond.
-constexpr Duration look_every = 200ms;
+// A peer on the loopback sends some hundred megabytes within the shortest. To look at a connection
+// takes about a microsecond, so the time between looks grows with their number.
+constexpr Duration look_every_min = 200ms;
+constexpr Duration look_every_max = 1s;
 constexpr Duration look_every_for_each = 500us;
 
 /// What the limit of open files leaves. What is kept back is for journal and programs, and for
@@ -101,7 +102,8 @@ void ConnectionGuard::run() {
     if (!take_events(now)) return;
     if (look_at_ <= now) {
       look_at_all(now);
-      look_at_ = now + std::max<Duration>(look_every, open * look_every_for_each);
+      look_at_ =
+          now + std::clamp<Duration>(open * look_every_for_each, look_every_min, look_every_max);
     }
     report(now);
   }

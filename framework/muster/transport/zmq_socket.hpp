@@ -24,8 +24,8 @@ struct ZmqContext::Impl {
 /// - heartbeats of the protocol itself find dead connections, and only those: whether the other
 ///   program still works is seen from its own heartbeats;
 /// - larger frames than there may be end the connection before they take memory;
-/// - queues are bounded, in messages (which does not help against one of endless parts: for that
-///   there are keys), and whoever does not complete a handshake is thrown out.
+/// - queues are bounded, in messages (against one of endless parts there is ConnectionGuard), and
+///   whoever does not complete a handshake is thrown out.
 void set_common_options(zmq::socket_t& socket);
 
 /// Without an answer of a ZAP handler nobody is let in. Otherwise ZeroMQ would let in everybody.
@@ -49,7 +49,7 @@ class WakeFd {
 /// What ZeroMQ tells of a socket to the one that monitors it.
 struct SocketEvent {
   std::uint16_t event = 0;  ///< ZMQ_EVENT_...
-  std::uint32_t value = 0;
+  std::uint32_t value = 0;  ///< what that means depends on the event
 };
 /// A name under which one socket tells another in this process.
 std::string unused_endpoint();
