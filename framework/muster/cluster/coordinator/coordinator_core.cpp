@@ -368,7 +368,7 @@ void CoordinatorCore::on(TimePoint now, wire::SessionId session, const wire::Wor
     tell(now, scheduling::WorkerDraining{to_worker(session)});
   } else if (state.kind == Kind::paused) {
     tell(now, scheduling::WorkerPaused{to_worker(session)});
-  } else {
+  } else if (!jobs_.is_set_apart(to_worker(session))) {
     tell(now, scheduling::WorkerResumed{to_worker(session)});
   }
 }

@@ -137,7 +137,14 @@ void CoordinatorCore::committed(TimePoint now, JobId job, const std::optional<Er
 
 void CoordinatorCore::carry_out_orders(TimePoint now) {
   for (auto orders = jobs_.take_orders(); !orders.empty(); orders = jobs_.take_orders()) {
-    for (const scheduling::Event& each : orders) tell(now, each);
+    for (const scheduling::Event& each : orders) {
+      const auto* const resumed = std::get_if<scheduling::WorkerResumed>(&each);
+      const auto worker = resumed == nullptr
+                              ? workers_.end()
+                              : workers_.find(wire::SessionId{resumed->worker.value});
+      // It may have paused by itself meanwhile.
+      if (worker == workers_.end() || !worker->second.paused) tell(now, each);
+    }
   }
 }
 
