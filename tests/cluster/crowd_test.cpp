@@ -49,6 +49,11 @@ class Crowd : public ClusterOfPrograms {
 TEST_F(Crowd, AtTheLimitOfOpenFilesItRefusesAndDoesNotSpin) {
   constexpr int crowd_size = 200;
   constexpr unsigned files = 64;
+#ifdef MUSTER_SANITIZED
+  constexpr double spinning = 0.6;  // of a core
+#else
+  constexpr double spinning = 0.25;
+#endif
   limit_open_files(files);
   start_coordinator();
   for (const char* name : {"w1", "w2"}) start_worker(name);
@@ -67,7 +72,7 @@ TEST_F(Crowd, AtTheLimitOfOpenFilesItRefusesAndDoesNotSpin) {
                                      [](const auto& each) { return each->is_closed_within(0ms); });
   std::printf("%d refused of %d; the coordinator used %.3f of a core\n", int(refused), crowd_size,
               load);
-  EXPECT_LT(load, 0.25);
+  EXPECT_LT(load, spinning);
   EXPECT_GE(refused, crowd_size - int{files});
   EXPECT_LT(refused, crowd_size) << "it was full while it was measured";
   EXPECT_LT(open_files(coordinator().pid()).size(), files - 8) << "some are left for itself";

@@ -3,10 +3,13 @@
 #include <csignal>
 #include <cstdint>
 #include <fstream>
+#include <functional>
+#include <future>
 #include <map>
 #include <memory>
 #include <set>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -65,8 +68,9 @@ class JobHandles : public ClusterOfPrograms {
 TEST_F(JobHandles, HaveAFutureForEachChunk) {
   start_coordinator();
   for (const char* name : {"a", "b"}) start_worker(name);
+  for (const char* name : {"'a'", "'b'"}) ASSERT_NE(await_line(coordinator(), name), "");
   ClusterExecutor cluster(address());
-  const JobHandle job = cluster.run(job_of(400, "none"));
+  const JobHandle job = cluster.run(job_of(400, "slow"));
   ASSERT_EQ(job.chunks().size(), 43U);
   std::map<std::string, std::set<std::uint32_t>> chunks;
   std::set<std::string> workers;
@@ -155,11 +159,11 @@ TEST_F(JobHandles, GoOnWhenTheCoordinatorIsBack) {
   start_coordinator({"--lease", "2s"});
   for (const char* name : {"a", "b"}) start_worker(name);
   ClusterExecutor cluster(address());
-  const JobHandle job = cluster.run(job_of(600, "slow"));
+  const JobHandle job = cluster.run(job_of(2000, "slow"));
   ASSERT_TRUE(has_done(job, 10));
   kill(coordinator_slot(), SIGKILL);
   start_coordinator({"--lease", "2s"});
-  EXPECT_EQ(job.report().result(whole_job).records, 600U);
+  EXPECT_EQ(job.report().result(whole_job).records, 2000U);
   for (const auto& each : job.chunks()) {
     EXPECT_GE(each.result(0s).attempts, 1U);
     EXPECT_FALSE(each.result().worker.empty());
@@ -174,6 +178,40 @@ TEST_F(JobHandles, OutliveTheirExecutor) {
   const JobHandle job = cluster->run(job_of(100, "slow"));
   cluster.reset();  // waits
   EXPECT_TRUE(job.report().done());
+  EXPECT_EQ(result_of(job), expected);
+}
+
+TEST_F(JobHandles, AreCancelledWhileSomebodyWaits) {
+  start_coordinator();
+  start_worker("a");
+  ClusterExecutor cluster(address());
+  const JobHandle job = cluster.run(job_of(2000, "slow"));
+  ASSERT_TRUE(has_done(job, 1));
+  std::thread waits([&] { cluster.shutdown(true); });
+  cluster.shutdown(false, true);
+  waits.join();
+  EXPECT_TRUE(job.report().cancelled());
+}
+
+TEST_F(JobHandles, AreNotWaitedForInTheirOwnCallbacks) {
+  start_coordinator();
+  start_worker("a");
+  ClusterExecutor cluster(address());
+  const JobHandle job = cluster.run(job_of(100, "slow"));
+  std::promise<int> refused;
+  Future(job.chunks().front()).add_done_callback([&](const auto&) {
+    int count = 0;
+    for (const auto& forbidden : {std::function<void()>([&] { job.read([](auto) {}); }),
+                                  std::function<void()>([&] { cluster.shutdown(true); })}) {
+      try {
+        forbidden();
+      } catch (const Error& error) {
+        count += error.code() == ErrorCode::usage ? 1 : 0;
+      }
+    }
+    refused.set_value(count);
+  });
+  EXPECT_EQ(refused.get_future().get(), 2);
   EXPECT_EQ(result_of(job), expected);
 }
 

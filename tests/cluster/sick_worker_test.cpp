@@ -61,6 +61,20 @@ TEST_F(SickWorkers, PauseWhileTheirDiskIsFull) {
   EXPECT_NE(await_line(small, "there is room again"), "") << "what the job had left is gone";
 }
 
+TEST_F(SickWorkers, EndJobsIfNobodyMakesRoom) {
+  if (!make_small_disk("small", "3M")) GTEST_SKIP() << "no file system can be mounted here";
+  start_coordinator({"--recover-within", "2s"});
+  Running& small = start_worker("small", {"--scratch", path("small"), "--min-free", "1M"});
+  write("text", skewed_text(40'000'000, 3));
+  const Finished there = on_cluster({"run", "wordcount", "text", "--chunk-size", "1M", "-q"});
+  EXPECT_EQ(there.exit_code, 1) << there.text();
+  EXPECT_NE(there.err.find("no worker takes anything: their disks are full"), std::string::npos)
+      << there.text();
+  EXPECT_NE(await_line(small, "there is room again"), "") << "what the job had left is gone";
+  write("text", "a few words\n");
+  EXPECT_EQ(on_cluster({"run", "wordcount", "text", "-q"}).exit_code, 0);
+}
+
 TEST_F(SickWorkers, AreHelpedWhenAChunkHangs) {
   start_coordinator();
   for (const char* name : {"a", "b"}) start_worker(name);

@@ -1,11 +1,13 @@
-// Prints what the scheduler costs per chunk at growing numbers of chunks and workers. The cost is
-// meant to be the same down a column but for the caches.
+// Prints what the scheduler costs per chunk at growing numbers of chunks and workers: see
+// docs/scale.md. The cost is meant to be the same everywhere, but for the caches.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <ctime>
 #include <deque>
 #include <vector>
+
+#include <sys/resource.h>
 
 #include <muster/base/assert.hpp>
 #include <muster/scheduling/scheduler.hpp>
@@ -22,7 +24,7 @@ double cpu_seconds() {
 }
 
 struct Cost {
-  double per_chunk_us = 0;
+  double cpu_s = 0;
   double longest_event_ms = 0;
 };
 
@@ -62,23 +64,47 @@ Cost run(const JobSpec& spec, std::uint64_t chunks, std::uint64_t workers,
       feed(AttemptSucceeded{attempt});
     }
   }
-  cost.per_chunk_us = (cpu_seconds() - begin) * 1e6 / static_cast<double>(chunks);
+  cost.cpu_s = cpu_seconds() - begin;
   MUSTER_ASSERT(ended && committed == chunks);
   return cost;
+}
+
+constexpr std::uint64_t worker_counts[] = {10, 100, 1'000, 5'000};
+constexpr std::uint32_t chunk_counts[] = {1'000, 10'000, 100'000, 1'000'000};
+
+struct Shape {
+  const char* name;
+  JobSpec (*spec)(std::uint32_t chunks);
+  std::uint64_t fail_every;
+};
+
+void print_table(const Shape& shape) {
+  std::printf("%s: CPU for each chunk in us (longest decision in ms)\n%10s", shape.name, "");
+  for (const std::uint64_t workers : worker_counts) std::printf(" %12lu workers", workers);
+  std::printf("\n");
+  Cost last;
+  for (const std::uint32_t chunks : chunk_counts) {
+    std::printf("%10u", chunks);
+    for (const std::uint64_t workers : worker_counts) {
+      last = run(shape.spec(chunks), chunks, workers, shape.fail_every);
+      std::printf(" %10.2f (%6.2f)", last.cpu_s * 1e6 / chunks, last.longest_event_ms);
+    }
+    std::printf("\n");
+  }
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  std::printf("the last of them took %.2f s of CPU; memory, at most: %ld MiB\n\n", last.cpu_s,
+              usage.ru_maxrss / 1024);
 }
 
 }  // namespace
 
 int main() {
-  std::printf("%10s %8s %28s %28s\n", "", "", "one stage", "two stages, each, 1 % killed");
-  std::printf("%10s %8s %14s %13s %14s %13s\n", "chunks", "workers", "us/chunk", "worst ms",
-              "us/chunk", "worst ms");
-  for (const std::uint32_t chunks : {1'000U, 10'000U, 100'000U, 1'000'000U}) {
-    for (const std::uint64_t workers : {16U, 5'000U}) {
-      const Cost flat = run({{chunks}}, chunks, workers, ~std::uint64_t{0});
-      const Cost piped = run({{chunks / 2}, {chunks / 2, Edge::each}}, chunks, workers, 101);
-      std::printf("%10u %8lu %14.2f %13.3f %14.2f %13.3f\n", chunks, workers, flat.per_chunk_us,
-                  flat.longest_event_ms, piped.per_chunk_us, piped.longest_event_ms);
-    }
-  }
+  print_table(
+      {"one stage", [](std::uint32_t chunks) { return JobSpec{{chunks}}; }, ~std::uint64_t{0}});
+  print_table({"two stages, chunk by chunk, 1 % killed",
+               [](std::uint32_t chunks) {
+                 return JobSpec{{chunks / 2}, {chunks / 2, Edge::each}};
+               },
+               101});
 }

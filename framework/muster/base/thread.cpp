@@ -17,6 +17,9 @@ class AllSignalsBlocked {
   AllSignalsBlocked() {
     sigset_t all;
     ::sigfillset(&all);
+    // Faults of the thread's own, which nobody else could handle.
+    for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP})
+      ::sigdelset(&all, fault);
     ::pthread_sigmask(SIG_SETMASK, &all, &before_);
   }
   ~AllSignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }

@@ -6,9 +6,10 @@
 
 namespace muster {
 
-/// Starts a thread of the library's own, in which no signal is handled: the program's handlers are
-/// for its own threads, and may rely on what those have. `what` is for the message of an error:
-/// "the pool's thread". Thread-safe. Throws Error(broken) if the system gives no thread.
+/// Starts a thread of the library's own, in which no signal is handled but its own faults: the
+/// program's handlers are for its own threads, and may rely on what those have. `what` is for the
+/// message of an error: "the pool's thread". Thread-safe. Throws Error(broken) if the system gives
+/// no thread.
 std::thread start_thread(std::string_view what, std::function<void()> run);
 
 }  // namespace muster

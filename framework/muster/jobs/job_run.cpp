@@ -91,7 +91,10 @@ std::optional<scheduling::Outcome> JobRun::outcome() const {
 Error JobRun::error() const {
   if (end_ && end_->outcome == scheduling::Outcome::cancelled)
     return Error(ErrorCode::cancelled, "cancelled");
-  MUSTER_ASSERT(end_ && end_->failure && decisive_failure_);
+  MUSTER_ASSERT(end_);
+  // Workers may say anything: that attempts were stopped, though nobody has asked for it.
+  if (!end_->failure || !decisive_failure_)
+    return Error(ErrorCode::worker_died, "its attempts were stopped by their workers");
   const scheduling::JobFailure& failure = *end_->failure;
   std::string message = stages_[failure.stage]->describe(failure.chunk);
   message +=

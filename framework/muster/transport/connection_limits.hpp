@@ -16,7 +16,7 @@ struct ConnectionLimits {
   /// nor is an eighth of the limit, at least 24.
   std::size_t connections_max = 16'384;
   /// Who has connected and says nothing for so long is put out.
-  Duration first_message_within = std::chrono::seconds(5);
+  Duration first_message_within = std::chrono::seconds(6);
   /// So is whose message has so many bytes and still no end; over TCP only, and as seen at
   /// least once a second. More than a peer that keeps to its window (wire::ChannelOptions) can have
   /// under way.

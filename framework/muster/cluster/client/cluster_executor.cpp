@@ -1,3 +1,4 @@
+#include <exception>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -64,9 +65,11 @@ void ClusterExecutor::execute(detail::TaskPtr task) { core_->execute(std::move(t
 
 void ClusterExecutor::shutdown(bool wait, bool cancel_pending) {
   if (!core_->is_here()) return;
+  jobs_->close(wait);
+  const std::exception_ptr untold = cancel_pending ? jobs_->cancel_all() : nullptr;
   core_->shutdown(wait, cancel_pending);
-  if (cancel_pending) jobs_->cancel_all();
-  jobs_->shut_down(wait);
+  if (wait) jobs_->await_ends();
+  if (untold != nullptr) std::rethrow_exception(untold);
 }
 
 bool ClusterExecutor::drain(std::optional<Duration> timeout) { return core_->drain(timeout); }

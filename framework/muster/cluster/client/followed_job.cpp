@@ -24,12 +24,24 @@ FollowedJob::FollowedJob(std::shared_ptr<JobClient> client, JobSubmission submis
   number_ = submission_.hand_over(*client_, options.priority);
 }
 
+void FollowedJob::refuse_if_forked() const {
+  if (is_here()) return;
+  throw Error(ErrorCode::usage, "a forked child cannot use its parent's job");
+}
+
+void FollowedJob::cancel() const {
+  refuse_if_forked();
+  client_->cancel(number_);
+}
+
 void FollowedJob::follow() noexcept {
+  follower_.store(std::this_thread::get_id());
   try {
     const wire::JobState state = client_->watch(
         number_, {.on_state = [](const wire::JobState&) {},
                   .on_chunks = [this](const std::vector<wire::EndedChunk>& all) { take(all); }});
-    if (state.phase == wire::JobState::Phase::cancelled) {
+    const bool is_cancelled = state.phase == wire::JobState::Phase::cancelled;
+    if (is_cancelled && state.message.empty()) {
       cancel_all();
     } else {
       require_success(state);
@@ -39,6 +51,7 @@ void FollowedJob::follow() noexcept {
     fail(std::current_exception());
   }
   has_ended_.store(true);
+  has_ended_.notify_all();
 }
 
 /// Some may come again: after a restart of the coordinator, or because they were run again.
@@ -80,6 +93,10 @@ void FollowedJob::cancel_all() {
 }
 
 void FollowedJob::read(const std::function<void(std::string_view)>& write) const {
+  refuse_if_forked();
+  if (follower_.load() == std::this_thread::get_id() && !report().done()) {
+    throw Error(ErrorCode::usage, "a callback of a chunk cannot wait for the end of its job");
+  }
   report().result();
   if (!last_.output.empty()) {
     throw Error(ErrorCode::usage, "the job's result is in '" + last_.output + "'", "read it there");

@@ -7,9 +7,11 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include <muster/base/clock.hpp>
+#include <muster/base/forks.hpp>
 #include <muster/cluster/client/job_client.hpp>
 #include <muster/cluster/client/job_handle.hpp>
 #include <muster/cluster/client/job_submission.hpp>
@@ -29,11 +31,16 @@ class FollowedJob {
   const std::vector<Future<ChunkReport>>& chunks() const noexcept { return futures_; }
   Future<jobs::JobReport> report() const { return report_.future(); }
   void read(const std::function<void(std::string_view)>& write) const;
-  void cancel() const { client_->cancel(number_); }
+  void cancel() const;
+
+  /// False in a forked child, where nothing of it may be touched.
+  bool is_here() const noexcept { return home_process_.is_here(); }
 
   /// Returns when the job has ended, and all futures are done. Callbacks run in it.
   void follow() noexcept;
   bool has_ended() const noexcept { return has_ended_.load(); }
+  /// For ever, if nobody follows it.
+  void await_end() const noexcept { has_ended_.wait(false); }
 
  private:
   struct StageOfJob {
@@ -46,7 +53,9 @@ class FollowedJob {
   void succeed(const wire::JobState& state);
   void fail(const std::exception_ptr& error);
   void cancel_all();
+  void refuse_if_forked() const;
 
+  const HomeProcess home_process_;
   const TimePoint started_ = Clock::now();
   std::shared_ptr<JobClient> client_;
   JobSubmission submission_;
@@ -56,6 +65,7 @@ class FollowedJob {
   Promise<jobs::JobReport> report_;
   wire::JobState last_;  ///< there from when the report is
   std::uint64_t number_ = 0;
+  std::atomic<std::thread::id> follower_{};
   std::atomic<bool> has_ended_{false};
 };
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include <muster/base/error.hpp>
@@ -10,11 +11,21 @@ namespace muster::cluster {
 JobFollowers::JobFollowers(std::string address, JobClientOptions options)
     : address_(std::move(address)), options_(std::move(options)) {}
 
-JobFollowers::~JobFollowers() { shut_down(true); }
+JobFollowers::~JobFollowers() {
+  // For ever, as asked: the coordinator ends each job, or is given up.
+  for (Follower& each : followers_) each.thread.join();
+}
+
+void JobFollowers::throw_if_closed() const {
+  if (closed_) throw Error(ErrorCode::broken, "the cluster executor was shut down");
+}
 
 std::shared_ptr<JobClient> JobFollowers::client() {
-  const std::lock_guard lock(mutex_);
-  if (closed_) throw Error(ErrorCode::broken, "the cluster executor was shut down");
+  {
+    const std::lock_guard lock(mutex_);
+    throw_if_closed();
+  }
+  const std::lock_guard connecting(connect_mutex_);  // which takes its time
   if (client_ == nullptr) client_ = std::make_shared<JobClient>(address_, options_);
   return client_;
 }
@@ -24,48 +35,65 @@ std::shared_ptr<FollowedJob> JobFollowers::run(const jobs::JobSpec& spec,
   const std::shared_ptr<JobClient> client = this->client();
   auto job =
       std::make_shared<FollowedJob>(client, JobSubmission(spec, client->slots(), {}), options);
-  std::unique_lock lock(mutex_);
-  if (closed_) {  // meanwhile
-    lock.unlock();
-    job->cancel();
-    throw Error(ErrorCode::broken, "the cluster executor was shut down");
+  std::list<Follower> ended;
+  try {
+    const std::lock_guard lock(mutex_);
+    throw_if_closed();
+    for (auto each = followers_.begin(); each != followers_.end();) {
+      const auto next = std::next(each);
+      const auto known = each->job.lock();
+      if (known == nullptr || known->has_ended()) ended.splice(ended.end(), followers_, each);
+      each = next;
+    }
+    std::list<Follower> fresh;
+    fresh.push_back({job, {}});
+    fresh.front().thread = start_thread("the thread of a job", [job] { job->follow(); });
+    followers_.splice(followers_.end(), fresh);
+  } catch (...) {
+    for (Follower& each : ended) each.thread.join();
+    job->cancel();  // nobody would follow it
+    throw;
   }
-  followers_.remove_if([](Follower& each) {
-    if (!each.job->has_ended()) return false;
-    each.thread.join();
-    return true;
-  });
-  followers_.push_back({job, start_thread("the thread of a job", [job] { job->follow(); })});
+  for (Follower& each : ended) each.thread.join();
   return job;
 }
 
-void JobFollowers::cancel_all() {
-  std::vector<std::shared_ptr<FollowedJob>> running;
-  {
-    const std::lock_guard lock(mutex_);
-    for (const Follower& each : followers_) {
-      if (!each.job->has_ended()) running.push_back(each.job);
-    }
+void JobFollowers::close(bool then_wait) {
+  const std::lock_guard lock(mutex_);
+  const auto this_thread = std::this_thread::get_id();
+  if (then_wait && std::any_of(followers_.begin(), followers_.end(), [&](const Follower& each) {
+        return each.thread.get_id() == this_thread;
+      })) {
+    throw Error(ErrorCode::usage,
+                "a callback cannot wait for the end of the executor that runs it");
   }
-  for (const auto& each : running) each->cancel();
+  closed_ = true;
 }
 
-void JobFollowers::shut_down(bool wait) {
-  std::list<Follower> followers;
-  {
-    const std::lock_guard lock(mutex_);
-    closed_ = true;
-    if (!wait) return;
-    const auto this_thread = std::this_thread::get_id();
-    if (std::any_of(followers_.begin(), followers_.end(),
-                    [&](const Follower& each) { return each.thread.get_id() == this_thread; })) {
-      throw Error(ErrorCode::usage,
-                  "a callback cannot wait for the end of the executor that runs it");
-    }
-    followers.swap(followers_);
+std::vector<std::shared_ptr<FollowedJob>> JobFollowers::running() {
+  std::vector<std::shared_ptr<FollowedJob>> out;
+  const std::lock_guard lock(mutex_);
+  for (const Follower& each : followers_) {
+    auto job = each.job.lock();
+    if (job != nullptr && !job->has_ended()) out.push_back(std::move(job));
   }
-  // For ever, as asked: the coordinator ends each job, or is given up.
-  for (Follower& each : followers) each.thread.join();
+  return out;
+}
+
+std::exception_ptr JobFollowers::cancel_all() {
+  std::exception_ptr first;
+  for (const auto& each : running()) {
+    try {
+      each->cancel();
+    } catch (const Error&) {
+      if (first == nullptr) first = std::current_exception();
+    }
+  }
+  return first;
+}
+
+void JobFollowers::await_ends() {
+  for (const auto& each : running()) each->await_end();
 }
 
 }  // namespace muster::cluster

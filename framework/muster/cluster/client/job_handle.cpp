@@ -1,7 +1,14 @@
+#include <utility>
+
+#include <muster/base/forks.hpp>
 #include <muster/cluster/client/followed_job.hpp>
 #include <muster/cluster/client/job_handle.hpp>
 
 namespace muster {
+
+JobHandle::~JobHandle() {
+  if (job_ != nullptr && !job_->is_here()) keep_for_ever(std::move(job_));
+}
 
 std::uint64_t JobHandle::id() const noexcept { return job_->number(); }
 

@@ -27,7 +27,7 @@ struct JobOptions {
 struct ChunkReport {
   std::string stage;           ///< "count", "map" or "reduce"
   std::uint32_t chunk = 0;     ///< of its stage, from 0 on
-  std::uint32_t attempts = 0;  ///< how many it took; 0: it ended while the coordinator was away
+  std::uint32_t attempts = 0;  ///< how many it took; 0: not known, nobody listened when it ended
   std::string worker;          ///< that ran it; empty: likewise
 };
 
@@ -43,11 +43,14 @@ class JobHandle {
   /// A future for each chunk, stage by stage. They are done in the order in which chunks end, some
   /// tenths of a second later, and all of them before report() is. Those of a job that fails or is
   /// cancelled end as the job does. A chunk cannot be cancelled alone. If what a map chunk has left
-  /// gets lost with its worker it is run again, though its future is done.
+  /// gets lost with its worker it is run again, though its future is done. Callbacks run in the
+  /// thread that completes all of them, in which most signals are blocked: one that waits for
+  /// another future of its job waits for ever.
   const std::vector<Future<ChunkReport>>& chunks() const noexcept;
 
   /// What the whole job did; or the Error that it failed with, with the code that LocalJobs::run()
-  /// would throw; Error(io) if the coordinator was given up. Cancelled with the job.
+  /// would throw; Error(io) if the coordinator was given up. Cancelled with the job; but if the
+  /// coordinator has cancelled it, since this client was away for too long, Error(cancelled).
   Future<jobs::JobReport> report() const;
 
   /// The result of a job without an output directory: whole lines in order, as LocalJobs::run()
@@ -61,6 +64,11 @@ class JobHandle {
 
   /// By ClusterExecutor.
   explicit JobHandle(std::shared_ptr<cluster::FollowedJob> job) : job_(std::move(job)) {}
+  JobHandle(const JobHandle&) = default;
+  JobHandle(JobHandle&&) noexcept = default;
+  JobHandle& operator=(const JobHandle&) = default;
+  JobHandle& operator=(JobHandle&&) noexcept = default;
+  ~JobHandle();  ///< in a forked child its parent's files stay
 
  private:
   std::shared_ptr<cluster::FollowedJob> job_;

@@ -7,7 +7,10 @@ namespace muster::cluster {
 
 void require_success(const wire::JobState& state) {
   using Phase = wire::JobState::Phase;
-  if (state.phase == Phase::cancelled) throw Error(ErrorCode::cancelled, "cancelled");
+  if (state.phase == Phase::cancelled) {
+    throw Error(ErrorCode::cancelled,
+                state.message.empty() ? "cancelled" : "cancelled: " + state.message);
+  }
   if (state.phase == Phase::failed)
     throw Error(static_cast<ErrorCode>(state.code), state.message, state.hint);
 }

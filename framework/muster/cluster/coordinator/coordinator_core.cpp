@@ -72,11 +72,12 @@ void CoordinatorCore::expire(TimePoint now) {
   carry_out_actions();
   jobs_.expire(now);
   carry_out_orders(now);
+  watch_for_room(now);
 }
 
 std::optional<TimePoint> CoordinatorCore::next_deadline() const {
   std::optional<TimePoint> next = sessions_.next_deadline();
-  for (const auto& each : {scheduler_.next_deadline(), jobs_.next_deadline()}) {
+  for (const auto& each : {scheduler_.next_deadline(), jobs_.next_deadline(), room_until_}) {
     if (each) next = next ? std::min(*next, *each) : each;
   }
   return next;

@@ -26,7 +26,8 @@ struct CoordinatorOptions {
   wire::SessionsOptions sessions = {};
   scheduling::SchedulerOptions scheduler = {};
   /// How long jobs of an earlier life wait for workers that had something of them. After an outage
-  /// all have tried to come back by then: see LinkOptions::pause_max.
+  /// all have tried to come back by then: see LinkOptions::pause_max. Also how long all workers may
+  /// have paused, before jobs end for want of room.
   Duration recover_within = std::chrono::minutes(1);
   /// By which workers know each other (wire::DataKeys); empty: there are no keys.
   transport::CurveKeyPair data_keys = {};
@@ -142,6 +143,7 @@ class CoordinatorCore {
                              wire::CallEnd&& end);
   void start_job_attempt(const scheduling::StartAttempt& action);
   void carry_out_orders(TimePoint now);
+  void watch_for_room(TimePoint now);
   void send_job_news(TimePoint now);
 
   void tell(TimePoint now, const scheduling::Event& event);
@@ -186,6 +188,7 @@ class CoordinatorCore {
   CodeRelay::Sends code_;
   TimePoint now_{};  ///< of what the scheduler is just told
   bool size_changed_ = false;
+  std::optional<TimePoint> room_until_;  ///< when jobs end because all workers have paused
   wire::SessionsOutput output_;
   std::vector<scheduling::Action> actions_;
   std::vector<scheduling::Action> doing_;

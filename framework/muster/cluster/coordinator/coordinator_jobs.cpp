@@ -130,6 +130,24 @@ void CoordinatorCore::on_end_of_job_attempt(TimePoint now, const scheduling::Sta
   for (const scheduling::Event& each : jobs_.ended(now, attempt, std::move(end))) tell(now, each);
 }
 
+/// Map outputs are freed when their job ends, so workers that have all paused may wait for each
+/// other: that has to have an end.
+void CoordinatorCore::watch_for_room(TimePoint now) {
+  const bool all_paused = jobs_.size() != 0 && !workers_.empty() &&
+                          std::all_of(workers_.begin(), workers_.end(), [](const auto& each) {
+                            return each.second.paused && !each.second.draining;
+                          });
+  if (!all_paused) {
+    room_until_.reset();
+  } else if (!room_until_) {
+    room_until_ = now + options_.recover_within;
+  } else if (*room_until_ <= now) {
+    room_until_.reset();
+    jobs_.give_up_for_want_of_room();
+    carry_out_orders(now);
+  }
+}
+
 void CoordinatorCore::committed(TimePoint now, JobId job, const std::optional<Error>& error) {
   jobs_.committed(job, error);
   carry_out_orders(now);
@@ -149,7 +167,8 @@ void CoordinatorCore::carry_out_orders(TimePoint now) {
 }
 
 void CoordinatorCore::send_job_news(TimePoint now) {
-  for (const auto& [client, message] : jobs_.take_news(now)) {
+  const auto has_room = [this](wire::SessionId client) { return sessions_.has_room(client); };
+  for (const auto& [client, message] : jobs_.take_news(now, has_room)) {
     std::visit([&, to = client](const auto& each) { send_answer(now, to, each.number, each); },
                message);
   }

@@ -284,8 +284,8 @@ std::vector<scheduling::Event> JobBook::ended(TimePoint now,
         return fail(of, attempt, std::move(result.failure));
       case JobCallEnd::Kind::input_lost:
         return lose_input(now, of, attempt, std::move(result));
-      case JobCallEnd::Kind::no_room:  // workers give these back by themselves
-        return {scheduling::AttemptReturned{attempt.attempt}};
+      case JobCallEnd::Kind::no_room:  // and when its worker looked there was room
+        return fail(of, attempt, std::move(result.failure));
       case JobCallEnd::Kind::value:
         break;
     }
@@ -431,7 +431,7 @@ void JobBook::end(Job& of, wire::JobState::Phase phase, const std::optional<Erro
           : phase == wire::JobState::Phase::cancelled ? "it was cancelled"
                                                       : "it has failed: " + state.message);
   journal_.end(state);
-  push_news(of);
+  for (auto& [client, watcher] : of.watchers) push_news(client, watcher, of);
   live_changed_ = true;
   jobs_.erase(JobId{state.job});
 }

@@ -88,7 +88,9 @@ class JobBook {
 
   using Message = std::variant<wire::JobStates, wire::JobChunks, wire::JobLog, wire::JobAnswer>;
   /// Answers, and news for those who watch jobs.
-  std::vector<std::pair<wire::SessionId, Message>> take_news(TimePoint now);
+  /// Those who do not keep up, as `has_room` says, hear of it later.
+  std::vector<std::pair<wire::SessionId, Message>> take_news(
+      TimePoint now, const std::function<bool(wire::SessionId)>& has_room);
   /// True once after the list of jobs that have not ended has changed.
   bool take_live_changed() { return std::exchange(live_changed_, false); }
   wire::LiveJobs live() const;
@@ -96,6 +98,8 @@ class JobBook {
   /// Chunks that have not ended, of the stages that are at work.
   std::uint64_t open_chunks() const;
 
+  /// No worker takes anything, for so long that nobody will make room: all jobs end.
+  void give_up_for_want_of_room();
   void expire(TimePoint now);
   std::optional<TimePoint> next_deadline() const;
 
@@ -169,6 +173,7 @@ class JobBook {
                                             const scheduling::StartAttempt& attempt,
                                             JobCallEnd&& end);
   std::optional<WorkerId> worker_with(const std::string& address) const;
+  bool has_runs_at(const Job& of, WorkerId worker) const;
   std::optional<WorkerId> cut_off_of(Job& of, WorkerId asking, WorkerId silent) const;
   void set_apart(TimePoint now, Job& of, WorkerId worker, std::vector<scheduling::Event>& out);
   void end_setting_apart(TimePoint now);
@@ -178,7 +183,7 @@ class JobBook {
   void give_up(JobId id);
   void update_state(TimePoint now, Job& of);
   void push_state(wire::SessionId client, std::uint64_t number, const wire::JobState& state);
-  void push_news(Job& of);
+  void push_news(wire::SessionId client, Watcher& watcher, const Job& of);
   std::string worker_name(WorkerId worker) const;
 
   Journal& journal_;

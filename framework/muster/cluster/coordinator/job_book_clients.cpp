@@ -44,6 +44,10 @@ void JobBook::worker_left(WorkerId worker, const std::string& why) {
   if (current != by_instance_.end() && current->second == worker) by_instance_.erase(current);
   set_apart_.erase(worker);
   workers_.erase(found);
+  for (auto& [id, job] : jobs_) {
+    job->troubles.erase(worker);
+    for (auto& [other, trouble] : job->troubles) trouble.with.erase(worker);
+  }
 }
 
 void JobBook::client_left(wire::SessionId client) {
@@ -51,7 +55,8 @@ void JobBook::client_left(wire::SessionId client) {
   for (auto& [id, job] : jobs_) {
     job->watchers.erase(client);
     if (job->client != client) continue;
-    say(*job, "its client has gone");
+    job->record.state.message = "its client has gone";
+    say(*job, job->record.state.message);
     alone.push_back(id);
   }
   for (const JobId each : alone) give_up(each);
@@ -64,6 +69,16 @@ void JobBook::give_up(JobId id) {
     orders_.push_back(scheduling::JobCancelled{id});
   } else {
     end(of, wire::JobState::Phase::cancelled, std::nullopt);
+  }
+}
+
+void JobBook::give_up_for_want_of_room() {
+  for (auto& [id, each] : jobs_) {
+    if (each->wait_until || each->broken) continue;
+    each->broken = Error(ErrorCode::no_space, "no worker takes anything: their disks are full",
+                         "make room below --scratch of the workers, or add workers; 'muster "
+                         "workers' shows who has paused");
+    orders_.push_back(scheduling::JobCancelled{id});
   }
 }
 
@@ -92,18 +107,16 @@ void JobBook::push_state(wire::SessionId client, std::uint64_t number,
   answers_.emplace_back(client, wire::JobStates{number, {state}});
 }
 
-void JobBook::push_news(Job& of) {
-  for (auto& [client, watcher] : of.watchers) {
-    while (watcher.chunks && *watcher.chunks < of.ended_chunks.size()) {
-      const auto begin = of.ended_chunks.begin() + static_cast<std::ptrdiff_t>(*watcher.chunks);
-      const std::size_t count = std::min(wire::items_max, of.ended_chunks.size() - *watcher.chunks);
-      answers_.emplace_back(
-          client,
-          wire::JobChunks{watcher.number, {begin, begin + static_cast<std::ptrdiff_t>(count)}});
-      *watcher.chunks += count;
-    }
-    push_state(client, watcher.number, of.record.state);
+void JobBook::push_news(wire::SessionId client, Watcher& watcher, const Job& of) {
+  while (watcher.chunks && *watcher.chunks < of.ended_chunks.size()) {
+    const auto begin = of.ended_chunks.begin() + static_cast<std::ptrdiff_t>(*watcher.chunks);
+    const std::size_t count = std::min(wire::items_max, of.ended_chunks.size() - *watcher.chunks);
+    answers_.emplace_back(
+        client,
+        wire::JobChunks{watcher.number, {begin, begin + static_cast<std::ptrdiff_t>(count)}});
+    *watcher.chunks += count;
   }
+  push_state(client, watcher.number, of.record.state);
 }
 
 void JobBook::ask(TimePoint now, wire::SessionId client, const wire::AskJob& question) {
@@ -140,14 +153,16 @@ void JobBook::ask(TimePoint now, wire::SessionId client, const wire::AskJob& que
     if (has(JobId{question.job})) give_up(JobId{question.job});
     answers_.emplace_back(client, wire::JobAnswer{question.number, false, 0, question.job, "", ""});
   } else {
-    push_state(client, question.number, *state);
     const bool stays = question.what == What::watch || question.what == What::follow;
-    if (!stays || !has(JobId{question.job})) return;
+    if (!stays || !has(JobId{question.job})) {
+      push_state(client, question.number, *state);
+      return;
+    }
     Job& watched = job(JobId{question.job});
     Watcher& watcher = watched.watchers[client];
     watcher = {question.number, {}};
     if (question.what == What::follow) watcher.chunks = 0;
-    watched.has_news = true;
+    push_news(client, watcher, watched);
     // Whoever knows the ticket is the one that has submitted it, though in another session.
     const bool is_its_own = question.ticket == watched.record.submission.ticket;
     if (watched.workspace.lasting || !is_its_own) return;
@@ -156,13 +171,20 @@ void JobBook::ask(TimePoint now, wire::SessionId client, const wire::AskJob& que
   }
 }
 
-std::vector<std::pair<wire::SessionId, JobBook::Message>> JobBook::take_news(TimePoint now) {
+std::vector<std::pair<wire::SessionId, JobBook::Message>> JobBook::take_news(
+    TimePoint now, const std::function<bool(wire::SessionId)>& has_room) {
   if (news_at_ <= now) {
     news_at_ = now + news_every;
     for (auto& [id, each] : jobs_) {
       if (!std::exchange(each->has_news, false) || each->watchers.empty()) continue;
       update_state(now, *each);
-      push_news(*each);
+      for (auto& [client, watcher] : each->watchers) {
+        if (has_room(client)) {
+          push_news(client, watcher, *each);
+        } else {
+          each->has_news = true;
+        }
+      }
     }
   }
   return std::exchange(answers_, {});
@@ -259,7 +281,8 @@ void JobBook::expire(TimePoint now) {
   for (auto& [id, each] : jobs_) {
     if (each->client_until && *each->client_until <= now) {
       each->client_until.reset();
-      say(*each, "its client did not come back");
+      each->record.state.message = "its client did not come back";
+      say(*each, each->record.state.message);
       alone.push_back(id);
     } else if (each->wait_until && (*each->wait_until <= now || each->awaited.empty())) {
       begin(*each);

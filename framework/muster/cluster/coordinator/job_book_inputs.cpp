@@ -40,6 +40,12 @@ std::optional<WorkerId> JobBook::cut_off_of(Job& of, WorkerId asking, WorkerId s
   return is_here ? asking : silent;
 }
 
+/// What an attempt says of others is believed as far as it makes sense.
+bool JobBook::has_runs_at(const Job& of, WorkerId worker) const {
+  return of.map_stage && std::find(of.runs_at.begin(), of.runs_at.end(),
+                                   workers_.at(worker).instance) != of.runs_at.end();
+}
+
 /// It gets nothing for a while: what it mapped again would be out of reach like all it has.
 void JobBook::set_apart(TimePoint now, Job& of, WorkerId worker,
                         std::vector<scheduling::Event>& out) {
@@ -60,7 +66,7 @@ std::vector<scheduling::Event> JobBook::lose_input(TimePoint now, Job& of,
   };
   if (end.is_gone && of.map_stage) {
     for (const std::uint32_t chunk : end.runs) lose(chunk);
-  } else if (const auto silent = worker_with(end.silent); silent && of.map_stage) {
+  } else if (const auto silent = worker_with(end.silent); silent && has_runs_at(of, *silent)) {
     if (const auto worker = cut_off_of(of, attempt.worker, *silent)) {
       set_apart(now, of, *worker, out);
       for (std::uint32_t chunk = 0; chunk < of.runs_at.size(); ++chunk) {

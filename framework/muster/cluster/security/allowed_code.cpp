@@ -32,9 +32,10 @@ std::set<wire::Digest> parse(const std::filesystem::path& file) {
 
 AllowedCode::AllowedCode(std::filesystem::path file, std::function<void(const std::string&)> log)
     : file_(std::move(file)), log_(std::move(log)) {
-  digests_ = parse(file_);
   std::error_code gone;
-  read_at_ = std::filesystem::last_write_time(file_, gone);
+  read_at_ =
+      std::filesystem::last_write_time(file_, gone);  // first: what changes now is seen later
+  digests_ = parse(file_);
 }
 
 void AllowedCode::refresh() {
@@ -54,10 +55,12 @@ bool AllowedCode::allows(const wire::Digest& digest) {
   return digests_.contains(digest);
 }
 
-bool AllowedCode::add(const std::filesystem::path& file, const wire::Digest& digest,
+bool AllowedCode::add(const std::filesystem::path& given, const wire::Digest& digest,
                       std::string_view name) {
+  const std::filesystem::path file = std::filesystem::weakly_canonical(given);  // not its link
   std::string text;
-  if (std::filesystem::exists(file)) {
+  const bool is_there = std::filesystem::exists(file);
+  if (is_there) {
     if (parse(file).contains(digest)) return false;
     text = read_file(file);
     if (!text.empty() && text.back() != '\n') text += '\n';
@@ -67,6 +70,7 @@ bool AllowedCode::add(const std::filesystem::path& file, const wire::Digest& dig
   std::filesystem::path fresh = file;
   fresh += ".new";
   write_file_synced(fresh, text);
+  if (is_there) std::filesystem::permissions(fresh, std::filesystem::status(file).permissions());
   std::filesystem::rename(fresh, file);
   return true;
 }

@@ -11,8 +11,8 @@
 namespace muster::cluster {
 
 /// Which programs and plugins may be run: a file with a line "SHA-256  NAME" for each, as sha256sum
-/// prints it. What is added or removed there counts from the next look on, with no restart; a file
-/// that makes no sense then changes nothing, and is logged. Not thread-safe.
+/// prints it. What is added or removed there counts for what is submitted from then on, with no
+/// restart; a file that makes no sense then changes nothing, and is logged. Not thread-safe.
 class AllowedCode {
  public:
   /// Throws Error(usage) that names the line, or Error(io) if there is no file.
@@ -21,8 +21,8 @@ class AllowedCode {
   bool allows(const wire::Digest& digest);
 
   /// Adds a line, unless the digest is there already: then false. The file is made if it is
-  /// missing.
-  static bool add(const std::filesystem::path& file, const wire::Digest& digest,
+  /// missing. By one process at a time.
+  static bool add(const std::filesystem::path& given, const wire::Digest& digest,
                   std::string_view name);
 
  private:

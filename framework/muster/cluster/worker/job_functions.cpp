@@ -22,7 +22,13 @@ Bytes run_map(TaskContext& context, const JobPlace& place, const JobCall& call) 
     std::filesystem::create_directories(directory);
     request.output = directory / request.output.filename();
   }
-  return mapreduce::encode(mapreduce::run_map(request, jobs::monitor_of(context)));
+  try {
+    return mapreduce::encode(mapreduce::run_map(request, jobs::monitor_of(context)));
+  } catch (...) {
+    std::error_code gone;  // nobody else knows the name of what it has begun
+    std::filesystem::remove(request.output, gone);
+    throw;
+  }
 }
 
 Bytes run_reduce(TaskContext& context, const JobPlace& place, const JobCall& call) {

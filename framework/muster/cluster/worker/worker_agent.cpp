@@ -382,7 +382,7 @@ void WorkerAgent::collect_ends(TimePoint now) {
     if (const auto found = open_.find(end.number); found != open_.end()) {
       if (had_no_room(found->second.program, end)) {
         look_at_disk(now);  // so that it is not the next one to get it
-        end = {end.number, wire::EndKind::returned, {}};
+        if (!paused_.empty()) end = {end.number, wire::EndKind::returned, {}};
       }
       note_open(now, found->second.program, false);
       open_.erase(found);

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# Word count through a coordinator and two workers of one slot, against the local pool, in turns.
+#
+#   tests/bench/cluster/jobs.sh BUILD_DIR [BYTES=1000000000] [RUNS=5]
+#
+# Prints the median of each and their ratio; both results have to be the same.
+set -euo pipefail
+build_dir=${1:?usage: $0 BUILD_DIR [BYTES=1000000000] [RUNS=5]}
+bytes=${2:-1000000000}
+runs=${3:-5}
+bin=$build_dir/bin
+scratch=$(mktemp -d)
+pids=()
+end() {
+  kill "${pids[@]}" 2>/dev/null || true
+  wait
+  rm -rf "$scratch"
+}
+trap end EXIT
+
+"$bin/muster-make-text" "$bytes" >"$scratch/text"
+"$bin/muster-coordinator" --bind 'tcp://127.0.0.1:*' --state "$scratch/state" \
+  2>"$scratch/coordinator.log" &
+pids+=($!)
+for _ in $(seq 200); do
+  address=$(grep -o 'tcp://[0-9.:]*' "$scratch/coordinator.log" || true)
+  [[ -n $address ]] && break
+  sleep 0.05  # bounded poll
+done
+for name in a b; do
+  "$bin/muster-worker" --coordinator "$address" --slots 1 --name "$name" \
+    --cache "$scratch/cache" --scratch "$scratch" 2>"$scratch/$name.log" &
+  pids+=($!)
+done
+count() {  # NAME ARGUMENT...
+  local name=$1 begin
+  shift
+  begin=$(date +%s%N)
+  "$bin/muster" run wordcount "$scratch/text" --quiet --overwrite -o "$scratch/$name" "$@"
+  echo "$name $((($(date +%s%N) - begin) / 1000000))" >>"$scratch/figures"
+}
+for _ in $(seq "$runs"); do
+  count pool -j 2
+  count cluster --coordinator "$address"
+done
+cmp <(LC_ALL=C sort "$scratch"/pool/part-*) <(LC_ALL=C sort "$scratch"/cluster/part-*)
+sort -k1,1 -k2,2n "$scratch/figures" | awk '
+  $1 != name { name = $1; n = 0 }
+  { value[name, ++n] = $2; median[name] = value[name, int((n + 1) / 2)] }
+  END { printf "pool_ms %d\ncluster_ms %d\nratio %.2f\n", median["pool"], median["cluster"],
+               median["cluster"] / median["pool"] }'
