@@ -265,7 +265,8 @@ TEST_F(Hostile, PeersThatNameThemselvesDoNoHarm) {
   EXPECT_TRUE(add("twice").send(frame_of(a_client())));  // ZeroMQ takes it for a name
   ++faults;
   EXPECT_EQ(faults, count + 4);
-  join(add(""));
+  // ZeroMQ's thread hands on what has come in no fixed order: by then it has come to all of them.
+  for (int i = 0; i < 20; ++i) join(add(""));
   expect_seen("from peers that name themselves: 3");
 }
 
@@ -335,7 +336,7 @@ TEST_F(Hostile, WhoSaysNothingIsPutOut) {
   for (const auto& each : peers) count(each->is_closed_within(20s));
   EXPECT_EQ(faults, peers.size());
   EXPECT_FALSE(guest.is_closed_within(500ms)) << "it has said hello";
-  EXPECT_NE(await_line(coordinator(), "that said nothing for 5.00 s"), "");
+  EXPECT_NE(await_line(coordinator(), "that said nothing for 6.00 s"), "");
   expect_seen("silent connections: ");
 }
 

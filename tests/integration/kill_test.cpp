@@ -133,7 +133,9 @@ TEST_F(Kill, AChunkThatIsKilledTooOftenFailsTheJob) {
   expect_error(running.wait(), 1,
                {"map chunk 1 of 1 ('text' bytes 0 to 5) failed 16 times",
                 "was killed by signal 9 (SIGKILL)"});
-  EXPECT_EQ(names_in(work()), (std::vector<std::string>{"started", "text"}));
+  std::vector<std::string> left = names_in(work());
+  std::erase(left, "started");  // by the task, if any of its processes came that far
+  EXPECT_EQ(left, std::vector<std::string>{"text"});
 }
 
 TEST_F(Kill, TheLossOfTheZygoteFailsTheJob) {
