@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <muster/cluster/client/cluster_executor.hpp>
+#include <muster/cluster/client/job_client.hpp>
 #include <muster/muster.hpp>
 
 #include "contract.hpp"
@@ -239,6 +240,9 @@ TEST_F(Clusters, HigherPriorityGoesFirst) {
   const Future<int> high = executor.submit(
       TaskOptions{.priority = 1},
       [](int) { return static_cast<int>(shared().runs_by_number[1].load()); }, 0);
+  cluster::JobClient questions(cluster.address(), {});
+  EXPECT_TRUE(eventually([&] { return questions.workers().open_calls == low.size() + 2; }))
+      << "the coordinator has them all";
   shared().gate = 1;
   EXPECT_LE(high.result(60s), 2) << "so many were with the worker already";
   for (const auto& each : low) EXPECT_EQ(each.result(60s), 1);
