@@ -136,8 +136,9 @@ void ConnectionGuard::accepted(TimePoint now, int descriptor) {
   end(descriptor, connection);
 }
 
-/// If ZeroMQ has closed it meanwhile, another connection may have its descriptor, and is ended in
-/// its place: it connects again. What is no connection takes no harm.
+/// If ZeroMQ has closed it meanwhile, something else may have its descriptor. A connection that is
+/// ended in its place connects again; another socket of the process would not. So the guard waits
+/// longer for silent ones than ZeroMQ's handshake does, which tells of those that it closes.
 void ConnectionGuard::end(int descriptor, Connection& connection) {
   connection.is_ended = true;
   // With a reset: one that waits until it may send more would not hear of an orderly end.
