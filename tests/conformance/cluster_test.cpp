@@ -161,6 +161,7 @@ TEST_F(Clusters, TheLadderTellsHowFarItWent) {
   const Future<int> running = executor.submit(pass_gate, 0);
   ASSERT_TRUE(at_gate(1));
   const Future<int> behind = executor.submit(count, 1);
+  ASSERT_TRUE(eventually([&] { return behind.state() == FutureState::dispatched; }));
   EXPECT_EQ(running.stop({.highest = CancelRung::recalled}), CancelRung::none);
   EXPECT_EQ(behind.stop({.highest = CancelRung::recalled, .grace = 60s}), CancelRung::recalled);
   EXPECT_TRUE(behind.cancelled());
