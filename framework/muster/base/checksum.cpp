@@ -1,7 +1,11 @@
 #include <new>
 
 #include <fmt/format.h>
+#ifdef MUSTER_XXHASH_DISPATCH
+#include <xxh_x86dispatch.h>  // the same functions, with the widest vectors of this processor
+#else
 #include <xxhash.h>
+#endif
 
 #include <muster/base/checksum.hpp>
 
