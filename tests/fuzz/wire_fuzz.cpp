@@ -45,6 +45,26 @@ void expect_same_again(const Message& message) {
       message);
 }
 
+/// Both ways of reading it agree, on anything.
+void read_run_bytes_twice(std::string_view body) {
+  const auto type = static_cast<std::uint16_t>(MessageType::run_bytes);
+  std::optional<Message> whole;
+  try {
+    whole = read_message(type, body);
+  } catch (const Error& error) {
+    MUSTER_ASSERT(error.code() == ErrorCode::corrupt);
+  }
+  try {
+    const RunBytesView view = read_run_bytes(body);
+    MUSTER_ASSERT(whole.has_value());
+    const auto& same = std::get<RunBytes>(*whole);
+    MUSTER_ASSERT(view.number == same.number && view.trouble == same.trouble &&
+                  view.bytes == same.bytes);
+  } catch (const Error& error) {
+    MUSTER_ASSERT(error.code() == ErrorCode::corrupt && !whole.has_value());
+  }
+}
+
 class World {
  public:
   World() : link_(a_worker(), LinkOptions{}, 1) {
@@ -98,7 +118,10 @@ class World {
     header.sequence = in.fixed<std::uint8_t>();
     header.acknowledged = in.fixed<std::uint8_t>();
     Bytes out = start_frame();
-    out += raw(in);
+    const Bytes body = raw(in);
+    if (header.type == static_cast<std::uint16_t>(MessageType::run_bytes))
+      read_run_bytes_twice(body);
+    out += body;
     finish_frame(out, header);
     return out;
   }

@@ -1,14 +1,22 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
-#include <muster/base/bytes.hpp>
 #include <muster/base/clock.hpp>
 #include <muster/wire/channel.hpp>
 
 namespace muster::transport {
+
+/// A frame that has arrived, where the transport has put it: large ones are not copied. A copy of
+/// this refers to the same bytes.
+struct ReceivedFrame {
+  std::string_view bytes = {};
+  std::shared_ptr<const void> owner = {};  ///< of the bytes, which live as long
+};
 
 /// The side that connects: one connection at a time, and as many one after the other as it takes.
 /// Nothing of an old one is ever received by way of a new one. For one thread, but for wake().
@@ -40,7 +48,7 @@ class Dialer {
   /// was called, or it is time. None: no time.
   virtual void wait(std::optional<TimePoint> until) = 0;
   /// Never blocks. False if there is nothing.
-  virtual bool receive(Bytes& out) = 0;
+  virtual bool receive(ReceivedFrame& out) = 0;
   /// Never blocks. False if the frame was dropped: the other side does not keep up, or there is no
   /// connection.
   virtual bool send(const wire::SharedFrame& frame) = 0;

@@ -63,8 +63,9 @@ void LinkRunner::note_state(TimePoint now) {
 void LinkRunner::take_frames(TimePoint now) {
   note_state(now);  // the welcome may be there with the news that the connection is
   carry_out(now);
-  for (int i = 0; i < frames_a_round && dialer_.receive(bytes_); ++i) {
-    link_.receive(now, bytes_, out_);
+  ReceivedFrame frame;
+  for (int i = 0; i < frames_a_round && dialer_.receive(frame); ++i) {
+    link_.receive(now, frame.bytes, out_);
     if (out_.disconnect || out_.refused) carry_out(now);
     if (i + 1 == frames_a_round) wake();  // there may be more
   }

@@ -75,7 +75,6 @@ class LinkRunner {
   Dialer::State seen_ = Dialer::State::closed;
   bool has_begun_ = false;  ///< there has been a session
   bool lease_is_over_ = false;
-  Bytes bytes_;
   std::atomic<bool> woken_{false};
 };
 

@@ -161,12 +161,13 @@ class MemoryDialer final : public Dialer {
     notice();
   }
 
-  bool receive(Bytes& out) override {
+  bool receive(ReceivedFrame& out) override {
     const std::lock_guard lock(shared_->mutex);
     notice();
     if (!wire_ || wire_->to_dialer.empty()) return false;
-    out = *wire_->to_dialer.front();
+    const wire::SharedFrame frame = std::move(wire_->to_dialer.front());
     wire_->to_dialer.pop_front();
+    out = {*frame, frame};
     return true;
   }
 

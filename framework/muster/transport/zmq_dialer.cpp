@@ -1,4 +1,5 @@
 #include <cerrno>
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -121,7 +122,7 @@ void ZmqDialer::look_at_events() {
   }
 }
 
-bool ZmqDialer::receive(Bytes& out) {
+bool ZmqDialer::receive(ReceivedFrame& out) {
   look_at_events();
   // What arrived before the connection broke may be gone with it.
   while (sockets_->connection) {
@@ -131,7 +132,8 @@ bool ZmqDialer::receive(Bytes& out) {
       discard_rest(sockets_->connection->dealer);
       continue;
     }
-    out.assign(static_cast<const char*>(frame.data()), frame.size());
+    const auto owner = std::make_shared<zmq::message_t>(std::move(frame));
+    out = {owner->to_string_view(), owner};
     return true;
   }
   return false;

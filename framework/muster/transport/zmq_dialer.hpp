@@ -23,7 +23,7 @@ class ZmqDialer final : public Dialer {
   State state() const override { return state_; }
   const std::string& trouble() const override { return trouble_; }
   void wait(std::optional<TimePoint> until) override;
-  bool receive(Bytes& out) override;
+  bool receive(ReceivedFrame& out) override;
   bool send(const wire::SharedFrame& frame) override;
   void wake() noexcept override;
 

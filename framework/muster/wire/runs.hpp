@@ -3,8 +3,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include <muster/base/bytes.hpp>
 #include <muster/wire/message_type.hpp>
 
 /// How a task process fetches, from the worker that has them, the run files of map attempts: on a
@@ -87,6 +89,7 @@ struct RunBytesWanted {
   }
 };
 
+/// Sent and read without copying what it holds: start_run_bytes(), read_run_bytes().
 struct RunBytes {
   static constexpr MessageType type = MessageType::run_bytes;
 
@@ -99,5 +102,19 @@ struct RunBytes {
     archive(number, trouble, bytes);
   }
 };
+
+/// Makes `frame`, whatever it held, the frame of a RunBytes without trouble, to be finished by
+/// whoever sends it. Gives the place of its bytes, which are of any value and are to be written.
+/// Takes no memory if the frame had as much.
+char* start_run_bytes(Bytes& frame, std::uint64_t number, std::size_t bytes);
+
+/// A RunBytes that refers to the frame which it was read from.
+struct RunBytesView {
+  std::uint64_t number = 0;
+  std::string_view trouble;
+  std::string_view bytes;
+};
+/// The body of a frame of type run_bytes. From anybody: throws Error(corrupt) as read_message().
+RunBytesView read_run_bytes(std::string_view body);
 
 }  // namespace muster::wire

@@ -138,7 +138,7 @@ class TransportTest : public testing::TestWithParam<Kind> {
   }
 
   static Bytes next(Dialer& dialer) {
-    Bytes out;
+    ReceivedFrame out;
     const TimePoint until = Clock::now() + patience;
     while (!dialer.receive(out)) {
       if (Clock::now() >= until) {
@@ -147,7 +147,7 @@ class TransportTest : public testing::TestWithParam<Kind> {
       }
       dialer.wait(until);
     }
-    return out;
+    return Bytes(out.bytes);
   }
 
   void end_listener() { listener_.reset(); }

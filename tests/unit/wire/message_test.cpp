@@ -94,5 +94,27 @@ TEST(Message, values_that_mean_nothing_are_corrupt) {
   EXPECT_THROW(read_message(hello.type, hello.body), Error);
 }
 
+TEST(Message, run_bytes_are_made_in_place_and_read_where_they_are) {
+  for (const std::size_t held_before : {0U, 5U, 500U}) {
+    const RunBytes same{11, "", "what a run file holds"};
+    Bytes frame(held_before, 'x');
+    char* const to = start_run_bytes(frame, same.number, same.bytes.size());
+    same.bytes.copy(to, same.bytes.size());
+    const std::string_view body = std::string_view(frame).substr(frame_header_bytes);
+    EXPECT_EQ(body, encode(same).body);
+    const RunBytesView read = read_run_bytes(body);
+    EXPECT_EQ(read.number, 11U);
+    EXPECT_EQ(read.trouble, "");
+    EXPECT_EQ(read.bytes, same.bytes);
+    EXPECT_EQ(read.bytes.data(), to);
+    for (std::size_t size = 0; size < body.size(); ++size)
+      EXPECT_THROW(read_run_bytes(body.substr(0, size)), Error) << size;
+    EXPECT_THROW(read_run_bytes(std::string(body) + 'x'), Error);
+  }
+  const std::string refused = encode(RunBytes{12, "it is gone", ""}).body;
+  EXPECT_EQ(read_run_bytes(refused).trouble, "it is gone");
+  EXPECT_EQ(read_run_bytes(refused).bytes, "");
+}
+
 }  // namespace
 }  // namespace muster::wire

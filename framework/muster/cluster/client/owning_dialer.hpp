@@ -20,7 +20,7 @@ class OwningDialer final : public transport::Dialer {
   State state() const override { return dialer_.state(); }
   const std::string& trouble() const override { return dialer_.trouble(); }
   void wait(std::optional<TimePoint> until) override { dialer_.wait(until); }
-  bool receive(Bytes& out) override { return dialer_.receive(out); }
+  bool receive(transport::ReceivedFrame& out) override { return dialer_.receive(out); }
   bool send(const wire::SharedFrame& frame) override { return dialer_.send(frame); }
   void wake() noexcept override { dialer_.wake(); }
 

@@ -9,13 +9,18 @@
 
 namespace muster::cluster {
 
-/// A question or an answer about run files, as it is sent: uncounted.
+/// Finishes a frame about run files: they are uncounted.
+inline void finish_run_frame(Bytes& frame, wire::MessageType type) {
+  wire::FrameHeader header;
+  header.type = static_cast<std::uint16_t>(type);
+  wire::finish_frame(frame, header);
+}
+
+/// A question or an answer about run files, as it is sent.
 template <class M>
 wire::SharedFrame run_frame(const M& message) {
   Bytes frame = wire::to_frame(message);
-  wire::FrameHeader header;
-  header.type = static_cast<std::uint16_t>(M::type);
-  wire::finish_frame(frame, header);
+  finish_run_frame(frame, M::type);
   return std::make_shared<const Bytes>(std::move(frame));
 }
 

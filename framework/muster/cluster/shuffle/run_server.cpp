@@ -79,7 +79,7 @@ void RunServer::answer(const transport::Listener::Arrived& arrived) {
     if (const auto* runs = std::get_if<wire::RunsWanted>(&*message)) {
       listener_.send(arrived.peer, run_frame(on(*runs)));
     } else if (const auto* bytes = std::get_if<wire::RunBytesWanted>(&*message)) {
-      listener_.send(arrived.peer, run_frame(on(*bytes)));
+      listener_.send(arrived.peer, on(*bytes));
     }
   } catch (const Error&) {
     return;  // what makes no sense has no answer
@@ -123,26 +123,32 @@ wire::RunsIndex RunServer::on(const wire::RunsWanted& wanted) {
   return out;
 }
 
-wire::RunBytes RunServer::on(const wire::RunBytesWanted& wanted) {
-  wire::RunBytes out;
-  out.number = wanted.number;
+/// Reads the bytes to where they are sent from.
+wire::SharedFrame RunServer::on(const wire::RunBytesWanted& wanted) {
   try {
+    std::size_t size = 0;
     for (const auto& each : wanted.stretches) {
-      if (each.size > wire::run_bytes_enough - out.bytes.size())
+      if (each.size > wire::run_bytes_enough - size)
         throw Error(ErrorCode::limit, "too much was asked for at a time");
-      const auto path = path_of(wanted.job, each.run);
-      const std::size_t begin = out.bytes.size();
-      out.bytes.resize(begin + each.size);
-      const std::size_t got =
-          read_at(open(path), out.bytes.data() + begin, each.size, each.offset, path);
-      if (got != each.size) throw Error(ErrorCode::corrupt, path.string() + " ends early");
+      size += each.size;
     }
+    auto frame = frames_.take();
+    read(wanted, wire::start_run_bytes(*frame, wanted.number, size));
+    finish_run_frame(*frame, wire::MessageType::run_bytes);
+    bytes_sent_.fetch_add(size);
+    return frames_.share(std::move(frame));
   } catch (const Error& error) {
-    out.trouble = error.what();
-    out.bytes.clear();
+    return run_frame(wire::RunBytes{wanted.number, error.what(), {}});
   }
-  bytes_sent_.fetch_add(out.bytes.size());
-  return out;
+}
+
+void RunServer::read(const wire::RunBytesWanted& wanted, char* to) {
+  for (const auto& each : wanted.stretches) {
+    const auto path = path_of(wanted.job, each.run);
+    if (read_at(open(path), to, each.size, each.offset, path) != each.size)
+      throw Error(ErrorCode::corrupt, path.string() + " ends early");
+    to += each.size;
+  }
 }
 
 }  // namespace muster::cluster

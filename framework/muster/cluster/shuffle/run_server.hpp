@@ -8,6 +8,7 @@
 #include <thread>
 
 #include <muster/base/file.hpp>
+#include <muster/cluster/shuffle/frame_pool.hpp>
 #include <muster/transport/curve.hpp>
 #include <muster/transport/zmq_context.hpp>
 #include <muster/transport/zmq_listener.hpp>
@@ -37,11 +38,13 @@ class RunServer {
   void run();
   void answer(const transport::Listener::Arrived& arrived);
   wire::RunsIndex on(const wire::RunsWanted& wanted);
-  wire::RunBytes on(const wire::RunBytesWanted& wanted);
+  wire::SharedFrame on(const wire::RunBytesWanted& wanted);
+  void read(const wire::RunBytesWanted& wanted, char* to);
   std::filesystem::path path_of(std::uint64_t job, const std::string& run) const;
   int open(const std::filesystem::path& path);
 
   std::filesystem::path jobs_;
+  FramePool frames_;
   transport::ZmqContext context_;
   transport::ZmqListener listener_;
   std::map<std::filesystem::path, UniqueFd> files_;  ///< opened lately

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <utility>
-#include <variant>
 
 #include <fmt/format.h>
 
@@ -103,28 +102,35 @@ void RunSource::receive(Peer& from) {
   from.dialer.wait(std::min(end, Clock::now() + connect_again_after));
   if (from.dialer.state() == State::open && before != State::open) ask_again(from);
   if (from.dialer.state() == State::lost) from.dialer.connect();
-  Bytes bytes;
-  while (from.dialer.receive(bytes)) {
-    const wire::FrameReading reading = wire::read_frame(bytes);
+  transport::ReceivedFrame frame;
+  while (from.dialer.receive(frame)) {
+    const wire::FrameReading reading = wire::read_frame(frame.bytes);
     if (!reading.frame) continue;
-    auto message = wire::read_message(reading.frame->header.type, reading.frame->body);
-    if (!message) continue;
+    const auto type = static_cast<wire::MessageType>(reading.frame->header.type);
+    if (type == wire::MessageType::runs_index) on_index(from, reading.frame->body);
+    if (type == wire::MessageType::run_bytes) on_bytes(from, frame, reading.frame->body);
     from.heard = Clock::now();
-    if (auto* const index = std::get_if<wire::RunsIndex>(&*message)) {
-      if (from.index_wanted && index->number == from.index_wanted->number)
-        from.index = std::move(*index);
-    } else if (auto* const given = std::get_if<wire::RunBytes>(&*message)) {
-      if (given->number >= asked_ || fetches_[given->number].address != from.address) continue;
-      Fetch& fetch = fetches_[given->number];
-      if (!given->trouble.empty() || given->bytes.size() != fetch.size)
-        lose(fetch, given->trouble.empty() ? "it gave too little" : given->trouble);
-      if (given->number >= used_) fetch.bytes = std::move(given->bytes);
-    }
   }
   if (Clock::now() >= end && from.heard + places_.patience <= Clock::now()) {
     lose(from.address, fmt::format("no answer for {}: {}", format_duration(places_.patience),
                                    from.dialer.trouble()));
   }
+}
+
+void RunSource::on_index(Peer& from, std::string_view body) const {
+  const auto type = static_cast<std::uint16_t>(wire::MessageType::runs_index);
+  auto index = std::get<wire::RunsIndex>(*wire::read_message(type, body));
+  if (from.index_wanted && index.number == from.index_wanted->number) from.index = std::move(index);
+}
+
+void RunSource::on_bytes(const Peer& from, const transport::ReceivedFrame& frame,
+                         std::string_view body) {
+  const wire::RunBytesView given = wire::read_run_bytes(body);
+  if (given.number >= asked_ || fetches_[given.number].address != from.address) return;
+  Fetch& fetch = fetches_[given.number];
+  if (!given.trouble.empty()) lose(fetch, std::string(given.trouble));
+  if (given.bytes.size() != fetch.size) lose(fetch, "it gave too little");
+  if (given.number >= used_) fetch.bytes = {given.bytes, frame.owner};
 }
 
 void RunSource::fetch_indexes() {
@@ -167,7 +173,8 @@ void RunSource::note_gone(std::uint32_t run, const std::string& trouble) {
   gone_.push_back(run);
 }
 
-/// Blocks in the order of use: large ones in pieces, small ones together.
+/// Blocks in the order of use: large ones in pieces, small ones together. One that fits into a
+/// fetch is not divided: it is used where it has arrived.
 void RunSource::plan_fetches() {
   for (std::uint32_t run = 0; run < blocks_.size(); ++run) {
     for (const Block& block : blocks_[run]) {
@@ -175,8 +182,9 @@ void RunSource::plan_fetches() {
       std::uint64_t left = block.at.size;
       while (left != 0) {
         const std::uint32_t address = places_.address_of_run[run];
+        const std::uint64_t whole = std::min<std::uint64_t>(left, wire::run_bytes_enough);
         const bool fits = !fetches_.empty() && fetches_.back().address == address &&
-                          fetches_.back().size < wire::run_bytes_enough &&
+                          fetches_.back().size + whole <= wire::run_bytes_enough &&
                           fetches_.back().wanted.stretches.size() < stretches_max;
         if (!fits) {
           fetches_.emplace_back();
@@ -185,12 +193,10 @@ void RunSource::plan_fetches() {
           fetches_.back().wanted.job = places_.job;
         }
         Fetch& fetch = fetches_.back();
-        const std::uint64_t size =
-            std::min<std::uint64_t>(left, wire::run_bytes_enough - fetch.size);
-        fetch.wanted.stretches.push_back({places_.runs[run], offset, size});
-        fetch.size += size;
-        offset += size;
-        left -= size;
+        fetch.wanted.stretches.push_back({places_.runs[run], offset, whole});
+        fetch.size += whole;
+        offset += whole;
+        left -= whole;
       }
     }
   }
@@ -205,15 +211,15 @@ void RunSource::ask_ahead() {
   }
 }
 
-std::string RunSource::take_bytes() {
+transport::ReceivedFrame RunSource::take_bytes() {
   ask_ahead();
   Fetch& fetch = fetches_[used_];
   Peer& from = peer(fetch.address);
   if (!fetch.bytes) from.heard = std::max(from.heard, Clock::now() - places_.patience / 2);
   while (!fetch.bytes) receive(from);
   ++used_;
-  std::string out = std::move(*fetch.bytes);
-  fetch = {fetch.address, {}, fetch.size, std::string()};  // its stretches are of no use any more
+  transport::ReceivedFrame out = std::move(*fetch.bytes);
+  fetch = {fetch.address, {}, fetch.size, transport::ReceivedFrame()};  // of no use any more
   ask_ahead();
   return out;
 }
@@ -232,6 +238,21 @@ std::optional<std::string_view> RunSource::next_of_own() {
   }
 }
 
+/// The next bytes of what was fetched: where they are, if they came together.
+std::string_view RunSource::next_of_others(std::uint64_t size) {
+  const auto take = [this](std::size_t at_most) {
+    if (bytes_.bytes.empty()) bytes_ = take_bytes();
+    const std::string_view out = bytes_.bytes.substr(0, at_most);
+    bytes_.bytes.remove_prefix(out.size());
+    return out;
+  };
+  const std::string_view first = take(size);
+  if (first.size() == size) return first;
+  current_ = first;
+  while (current_.size() < size) current_ += take(size - current_.size());
+  return current_;
+}
+
 std::optional<std::string_view> RunSource::next() {
   for (; run_ < places_.runs.size(); ++run_, block_ = 0) {
     if (is_own(run_)) {
@@ -240,23 +261,12 @@ std::optional<std::string_view> RunSource::next() {
     }
     if (block_ == blocks_[run_].size()) continue;
     const Block& block = blocks_[run_][block_++];
-    current_.clear();
-    current_.reserve(block.at.size);
-    while (current_.size() < block.at.size) {
-      if (bytes_at_ == bytes_.size()) {
-        bytes_ = take_bytes();
-        bytes_at_ = 0;
-      }
-      const std::size_t part =
-          std::min<std::size_t>(bytes_.size() - bytes_at_, block.at.size - current_.size());
-      current_.append(bytes_, bytes_at_, part);
-      bytes_at_ += part;
-    }
-    if (checksum(current_) != block.at.checksum)
+    const std::string_view bytes = next_of_others(block.at.size);
+    if (checksum(bytes) != block.at.checksum)
       throw InputLost(
           fmt::format("'{}' was damaged where it lies, or on its way", places_.runs[run_]), {run_},
           true);
-    return current_;
+    return bytes;
   }
   return std::nullopt;
 }

@@ -77,7 +77,7 @@ class RunSource final : public mapreduce::PartitionSource {
     std::uint32_t address = 0;
     wire::RunBytesWanted wanted;
     std::uint64_t size = 0;
-    std::optional<std::string> bytes = {};
+    std::optional<transport::ReceivedFrame> bytes = {};  ///< what was asked for, and no more
   };
 
   bool is_own(std::uint32_t run) const;
@@ -86,12 +86,15 @@ class RunSource final : public mapreduce::PartitionSource {
   void note_gone(std::uint32_t run, const std::string& trouble);
   void plan_fetches();
   void ask_ahead();
-  std::string take_bytes();
+  transport::ReceivedFrame take_bytes();
   void receive(Peer& from);
+  void on_index(Peer& from, std::string_view body) const;
+  void on_bytes(const Peer& from, const transport::ReceivedFrame& frame, std::string_view body);
   void ask_again(Peer& of);
   [[noreturn]] void lose(std::uint32_t address, const std::string& why) const;
   [[noreturn]] void lose(const Fetch& fetch, const std::string& why) const;
   std::optional<std::string_view> next_of_own();
+  std::string_view next_of_others(std::uint64_t size);
 
   const RunPlaces places_;
   transport::ZmqContext context_;
@@ -100,12 +103,11 @@ class RunSource final : public mapreduce::PartitionSource {
   std::vector<Fetch> fetches_;                ///< numbered from 0, in the order of use
   std::size_t asked_ = 0;                     ///< fetches that were asked for,
   std::size_t used_ = 0;                      ///< and those that were taken
-  std::string bytes_;                         ///< of the fetch that is used just now
-  std::size_t bytes_at_ = 0;
-  std::uint32_t run_ = 0;  ///< that is read just now
+  transport::ReceivedFrame bytes_;            ///< of the fetch that is used just now, what is left
+  std::uint32_t run_ = 0;                     ///< that is read just now
   std::size_t block_ = 0;
   std::optional<mapreduce::RunReader> own_;
-  Bytes current_;
+  Bytes current_;  ///< a block that came in several fetches
   std::uint64_t records_ = 0;
   std::vector<std::uint32_t> gone_;  ///< runs that are not where they were,
   std::string trouble_;              ///< and what was said of the first
