@@ -70,7 +70,7 @@ TEST_F(Partitions, OnTheWayFromTheCoordinatorCostAJobNothing) {
 
 // What it says of a call arrives when that was given to another: it is refused.
 TEST_F(Partitions, MakeResultsLateWhichAreRefused) {
-  start("3s", {"a"});  // time for the result to be sent before the worker gives up
+  start("1s", {"a"});
   ClusterExecutor cluster(address(), client());
   const Future<int> future = cluster.submit(number_of_run);
   ASSERT_TRUE(eventually([] { return shared().at_gate == 1; }));
