@@ -41,9 +41,12 @@ TEST_F(ProgramTest, waits_for_its_files_and_says_which) {
   store_file(encoded);
   program.advance(Clock::now());
   EXPECT_EQ(program.missing_files(), std::vector{sha256("the program")});
-  program.submit({1, "call", std::nullopt}, 0);
-  EXPECT_TRUE(ends.all.empty());
+  auto task = program.make_task({1, "call", std::nullopt}, 0);
+  EXPECT_FALSE(program.is_ready());
   program.file_is_missing("nobody has it");
+  ASSERT_TRUE(program.is_ready()) << "to refuse its calls";
+  EXPECT_TRUE(ends.all.empty());
+  program.run(std::move(task));
   ASSERT_EQ(ends.all.size(), 1U);
   EXPECT_EQ(ends.all[0].kind, wire::EndKind::worker_lost) << "it may run elsewhere";
   EXPECT_TRUE(program.is_over(Clock::now())) << "a later call asks anew";
@@ -59,7 +62,8 @@ TEST_F(ProgramTest, that_is_none_refuses_its_calls_and_harms_nobody) {
       const ProgramOptions options;
       Program program(digest, wire::CodeKind::program, options, store, ends);
       program.advance(Clock::now());
-      program.submit({1, "call", std::nullopt}, 0);
+      ASSERT_TRUE(program.is_ready());
+      program.run(program.make_task({1, "call", std::nullopt}, 0));
     }
     ASSERT_EQ(ends.all.size(), 2U);
     EXPECT_EQ(ends.all[0].kind, wire::EndKind::refused);

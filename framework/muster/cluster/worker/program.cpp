@@ -38,7 +38,6 @@ Program::Program(const wire::Digest& digest, wire::CodeKind kind, const ProgramO
 }
 
 Program::~Program() {
-  fail("the worker ends");
   if (pool_ == nullptr) return;
   pool_->terminate(SIGKILL);
   pool_->shutdown(true, false);
@@ -125,11 +124,6 @@ void Program::make_pool() {
     entry_->function = host_->entry();
   }
   pool_->start();
-  while (!waiting_.empty()) {
-    detail::TaskPtr task = std::move(waiting_.front());
-    waiting_.pop_front();
-    run(std::move(task));
-  }
 }
 
 Bytes Program::for_process(Bytes&& call) const {
@@ -143,24 +137,18 @@ Bytes Program::for_process(Bytes&& call) const {
   return out;
 }
 
-detail::TaskPtr Program::submit(wire::Call&& call, std::uint64_t generation) {
-  auto* const made =
-      new ProgramTask(entry_, call.number, for_process(std::move(call.bytes)), sink_, generation);
-  detail::TaskPtr task(made);
-  detail::TaskPtr shared = detail::TaskPtr::share(*task);
+detail::TaskPtr Program::make_task(wire::Call&& call, std::uint64_t generation) {
+  detail::TaskPtr task(
+      new ProgramTask(entry_, call.number, for_process(std::move(call.bytes)), sink_, generation));
   if (call.options) detail::set_options(*task, to_task_options(*call.options));
-  if (pool_ != nullptr) {
-    run(std::move(task));
-  } else if (failure_) {
-    waiting_.push_back(std::move(task));
-    fail(*failure_);
-  } else {
-    waiting_.push_back(std::move(task));
-  }
-  return shared;
+  return task;
 }
 
 void Program::run(detail::TaskPtr task) {
+  if (pool_ == nullptr) {
+    end_as_failed(std::move(task));
+    return;
+  }
   detail::TaskPtr shared = detail::TaskPtr::share(*task);
   try {
     pool_->execute(std::move(task));
@@ -179,31 +167,30 @@ void Program::file_is_missing(const std::string& reason) {
   fail("the program is not to be had: " + reason);
 }
 
-/// Ends what waits, and all that will come.
+/// All that is run from now on ends.
 void Program::fail(const std::string& reason) {
   if (!failure_) failed_at_ = Clock::now();
   failure_ = reason;
-  while (!waiting_.empty()) {
-    detail::TaskPtr task = std::move(waiting_.front());
-    waiting_.pop_front();
-    if (!task->start()) continue;
-    auto& own = static_cast<ProgramTask&>(*task);
-    if (is_missing_) {
-      own.refuse(std::make_exception_ptr(Error(ErrorCode::broken, reason)));
-    } else {
-      own.refuse_here(reason);
-    }
-    finish(std::move(task)).run();
+}
+
+void Program::end_as_failed(detail::TaskPtr task) const {
+  if (!task->start()) return;
+  if (is_missing_) {
+    task->refuse(std::make_exception_ptr(Error(ErrorCode::broken, *failure_)));
+  } else {
+    static_cast<ProgramTask&>(*task).refuse_here(*failure_);
   }
+  finish(std::move(task)).run();
+}
+
+void Program::end_unrun(detail::TaskPtr task, wire::EndKind kind) {
+  if (!task->start()) return;
+  task->refuse(withdrawn_as(kind));
+  finish(std::move(task)).run();
 }
 
 bool Program::withdraw(detail::TaskBase& task, wire::EndKind kind, bool also_running) {
-  const std::exception_ptr error = withdrawn_as(kind);
-  if (pool_ != nullptr) return pool_->expire(task.state(), error, also_running);
-  if (!task.start()) return false;
-  task.refuse(error);
-  finish(detail::TaskPtr::share(task)).run();
-  return true;
+  return pool_ != nullptr && pool_->expire(task.state(), withdrawn_as(kind), also_running);
 }
 
 void Program::ask_to_stop(detail::TaskBase& task) {

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -59,11 +58,16 @@ class Program {
   /// A file is not to be had.
   void file_is_missing(const std::string& reason);
 
-  /// Runs the call, now or when it can. What comes of it goes to the sink. Gives the task, if it is
-  /// there already.
-  detail::TaskPtr submit(wire::Call&& call, std::uint64_t generation);
-  /// Ends a call, as it says; whether it has started or not if `also_running`. False: it has
-  /// ended, or runs.
+  /// A call that came in this session. What becomes of it goes to the sink.
+  detail::TaskPtr make_task(wire::Call&& call, std::uint64_t generation);
+  /// What is run would run, or fail, at once: nothing has to be fetched or started first.
+  bool is_ready() const noexcept { return pool_ != nullptr || failure_.has_value(); }
+  /// Once it is ready.
+  void run(detail::TaskPtr task);
+  /// Ends a call that was not given to run(), as the kind says.
+  static void end_unrun(detail::TaskPtr task, wire::EndKind kind);
+  /// Ends a call that was given to run(), as the kind says; whether it has started or not if
+  /// `also_running`. False: it has ended, or runs.
   bool withdraw(detail::TaskBase& task, wire::EndKind kind, bool also_running);
   /// Triggers the std::stop_token of a running call.
   void ask_to_stop(detail::TaskBase& task);
@@ -79,7 +83,7 @@ class Program {
   void await_greeting(TimePoint now);
   void make_pool();
   Bytes for_process(Bytes&& call) const;
-  void run(detail::TaskPtr task);
+  void end_as_failed(detail::TaskPtr task) const;
   void fail(const std::string& reason);
 
   wire::Digest digest_;
@@ -98,7 +102,6 @@ class Program {
   TimePoint start_deadline_{};
   std::shared_ptr<detail::RemoteCall> entry_;
   std::shared_ptr<detail::PoolCore> pool_;
-  std::deque<detail::TaskPtr> waiting_;
 };
 
 }  // namespace muster::cluster

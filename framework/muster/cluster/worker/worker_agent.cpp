@@ -20,8 +20,6 @@ namespace {
 
 constexpr unsigned ahead_a_slot = 128;
 
-// Calls that take longer are worth a word: until then a client may take them for not started.
-constexpr Duration starts_after = std::chrono::milliseconds(2);
 // A program that nobody has called for so long is ended; its files stay.
 constexpr Duration program_idle_max = std::chrono::minutes(1);
 // Other workers are believed to be there for longer than the coordinator would: what they have need
@@ -31,17 +29,11 @@ constexpr int leases_of_patience = 2;
 constexpr Duration start_poll = std::chrono::milliseconds(2);
 // How often the disk is looked at.
 constexpr Duration look_at_disk_every = std::chrono::seconds(2);
-// Signals that were sent together arrive within this.
-constexpr Duration terminated_together = std::chrono::milliseconds(200);
 
 /// What a job may use of each slot.
 std::uint64_t memory_of_slot(const WorkerOptions& options) {
   const std::uint64_t all = options.memory_bytes != 0 ? options.memory_bytes : usable_memory() / 2;
   return all / options.slots;
-}
-
-bool was_terminated(const wire::CallEnd& end) {
-  return end.kind == wire::EndKind::killed && decode_death(end.bytes).signal == SIGTERM;
 }
 
 }  // namespace
@@ -65,6 +57,7 @@ WorkerAgent::WorkerAgent(WorkerOptions options, transport::Dialer& dialer,
       link_(hello_of(options_), options_.link, std::random_device()()),
       runner_(dialer, link_, *this),
       jobs_(options_.scratch),
+      gate_(options_.slots),
       disk_(jobs_.path(), options_.least_free) {
   options_.programs.slots = options_.slots;
   options_.programs.job_place.jobs = jobs_.path();
@@ -77,6 +70,7 @@ WorkerAgent::~WorkerAgent() = default;
 void WorkerAgent::run() {
   if (options_.lifetime) drain_at_ = deadline_after(Clock::now(), *options_.lifetime);
   runner_.run();
+  for (auto& [number, call] : open_) end_unstarted(call, wire::EndKind::worker_lost);
   programs_.clear();
   open_.clear();
   if (!refused_) return;
@@ -104,6 +98,7 @@ void WorkerAgent::on_session(TimePoint now) {
   ++generation_;
   end_all(wire::EndKind::returned);
   open_.clear();
+  gate_.clear();
   for (const auto& [program, count] : open_counts_) idle_since_[program] = now;
   open_counts_.clear();
   ends_.clear();
@@ -136,19 +131,12 @@ wire::Heartbeat WorkerAgent::heartbeat() {
   wire::Heartbeat beat;
   for (const auto& [number, call] : open_) {
     if (!call.start_is_known || beat.running.size() == wire::items_max) continue;
-    const auto found = programs_.find(call.program);
-    if (found == programs_.end()) continue;
-    if (const auto seen = found->second->progress(*call.task))
+    Program* const program = program_running(call);
+    if (program == nullptr) continue;
+    if (const auto seen = program->progress(*call.task))
       beat.running.push_back({number, seen->position, seen->progress});
   }
   return beat;
-}
-
-void WorkerAgent::end_all(wire::EndKind kind) {
-  for (auto& [number, call] : open_) {
-    const auto found = programs_.find(call.program);
-    if (found != programs_.end()) found->second->withdraw(*call.task, kind, true);
-  }
 }
 
 void WorkerAgent::on_message(TimePoint now, wire::Message&& message) {
@@ -204,62 +192,14 @@ void WorkerAgent::keep_only(const wire::LiveJobs& live) const {
 Program& WorkerAgent::program(TimePoint now, const wire::Digest& digest, wire::CodeKind kind) {
   std::unique_ptr<Program>& place = programs_[digest];
   if (place != nullptr && !place->is_over(now)) return *place;
+  for (auto& [number, call] : open_) {  // what waited for the one that is over ends with it
+    if (call.program == digest) end_unstarted(call, wire::EndKind::returned);
+  }
   place.reset();  // before there is another one
   place = std::make_unique<Program>(digest, kind, options_.programs, store_, *this);
   place->advance(now);
   for (const wire::Digest& each : place->missing_files()) wanted_.try_emplace(each, false);
   return *place;
-}
-
-void WorkerAgent::take_calls(TimePoint now, wire::Calls&& calls) {
-  Program& of = program(now, calls.program, calls.kind);
-  for (wire::Call& each : calls.calls) {
-    const std::uint64_t number = each.number;
-    if (draining_) {
-      ends_.push_back({number, wire::EndKind::returned, {}});
-      continue;
-    }
-    OpenCall& call = open_[number];
-    call.program = calls.program;
-    call.since = now;
-    note_open(now, calls.program, true);
-    call.task = of.submit(std::move(each), generation_);
-  }
-  if (!look_again_at_ && !open_.empty()) look_again_at_ = now + starts_after;
-}
-
-/// False if the call runs, or has ended and its end is on the way.
-bool WorkerAgent::withdraw_unstarted(const wire::Withdrawals::Withdrawal& withdrawal) {
-  const auto found = open_.find(withdrawal.number);
-  if (found == open_.end()) return false;
-  const auto program = programs_.find(found->second.program);
-  const bool is_recall = withdrawal.how == wire::Withdrawals::How::recall;
-  const auto kind = is_recall ? wire::EndKind::returned : wire::EndKind::cancelled;
-  return program != programs_.end() && program->second->withdraw(*found->second.task, kind, false);
-}
-
-// First those that have not started: the end of one that runs would let them.
-void WorkerAgent::withdraw(const wire::Withdrawals& withdrawals) {
-  using How = wire::Withdrawals::How;
-  std::vector<wire::Withdrawals::Withdrawal> running;
-  for (const auto& each : withdrawals.withdrawals) {
-    if (!withdraw_unstarted(each)) running.push_back(each);
-  }
-  for (const auto& each : running) {
-    const auto found = open_.find(each.number);
-    if (found == open_.end()) continue;
-    const auto program = programs_.find(found->second.program);
-    if (program == programs_.end()) continue;
-    OpenCall& call = found->second;
-    if (each.how == How::stop) {
-      program->second->withdraw(*call.task, wire::EndKind::cancelled, true);
-    } else if (each.how == How::ask) {
-      program->second->ask_to_stop(*call.task);
-    } else if (program->second->has_started(*call.task)) {
-      call.start_is_known = true;
-      starts_.push_back(each.number);  // whoever wants it back waits for an answer
-    }
-  }
 }
 
 void WorkerAgent::take_piece(TimePoint now, const wire::CodePiece& piece) {
@@ -295,11 +235,7 @@ void WorkerAgent::drain(const std::string& reason) {
   if (draining_) return;
   draining_ = true;
   state_ = wire::WorkerState{wire::WorkerState::Kind::draining, reason};
-  for (auto& [number, call] : open_) {
-    const auto found = programs_.find(call.program);
-    if (found != programs_.end())
-      found->second->withdraw(*call.task, wire::EndKind::returned, false);
-  }
+  for (auto& [number, call] : open_) end_unstarted(call, wire::EndKind::returned);
 }
 
 /// A full disk is nobody's fault: the worker takes nothing until there is room again.
@@ -328,6 +264,8 @@ void WorkerAgent::on_round(TimePoint now) {
                                       [](const auto& each) { return each.second->is_starting(); });
   if (any_starts) advance_programs(now);
   collect_ends(now);
+  run_next_calls();
+  make_way();
   end_idle_programs(now);
   if (state_ && runner_.can_send()) {
     runner_.send(*state_);
@@ -345,95 +283,13 @@ void WorkerAgent::on_round(TimePoint now) {
   leave_if_done(now);
 }
 
-void WorkerAgent::note_open(TimePoint now, const wire::Digest& program, bool has_begun) {
-  if (has_begun) {
-    ++open_counts_[program];
-    idle_since_.erase(program);
-    return;
-  }
-  const auto found = open_counts_.find(program);
-  if (found == open_counts_.end() || --found->second != 0) return;
-  open_counts_.erase(found);
-  idle_since_[program] = now;
-}
-
 void WorkerAgent::end_idle_programs(TimePoint now) {
   std::erase_if(idle_since_, [&](const auto& each) {
     if (each.second + program_idle_max > now) return false;
     programs_.erase(each.first);
+    gate_.forget(each.first);
     return true;
   });
-}
-
-bool WorkerAgent::had_no_room(const wire::Digest& program, const wire::CallEnd& end) const {
-  const auto found = programs_.find(program);
-  return end.kind == wire::EndKind::value && found != programs_.end() &&
-         found->second->is_plugin() && says_no_room(end.bytes);
-}
-
-void WorkerAgent::collect_ends(TimePoint now) {
-  std::vector<std::pair<std::uint64_t, wire::CallEnd>> taken;
-  {
-    const std::lock_guard lock(ends_mutex_);
-    taken.swap(new_ends_);
-  }
-  for (auto& [generation, end] : taken) {
-    if (generation != generation_) continue;
-    if (const auto found = open_.find(end.number); found != open_.end()) {
-      if (had_no_room(found->second.program, end)) {
-        look_at_disk(now);  // so that it is not the next one to get it
-        if (!paused_.empty()) end = {end.number, wire::EndKind::returned, {}};
-      }
-      note_open(now, found->second.program, false);
-      open_.erase(found);
-    }
-    if (was_terminated(end)) {
-      terminated_.emplace_back(now + terminated_together, std::move(end));
-    } else {
-      ends_.push_back(std::move(end));
-    }
-  }
-  judge_terminated(now);
-}
-
-// An engine that ends a worker (scancel, the end of its walltime) sends SIGTERM to all its
-// processes: those calls have lost their worker, and may run elsewhere.
-void WorkerAgent::judge_terminated(TimePoint now) {
-  while (!terminated_.empty() && (draining_ || terminated_.front().first <= now)) {
-    wire::CallEnd end = std::move(terminated_.front().second);
-    terminated_.pop_front();
-    if (draining_) end = {end.number, wire::EndKind::worker_lost, "it was told to stop"};
-    ends_.push_back(std::move(end));
-  }
-}
-
-void WorkerAgent::send_ends() {
-  while (!ends_.empty() && runner_.can_send()) {
-    wire::Ends message;
-    std::size_t bytes = 0;
-    while (!ends_.empty() && message.ends.size() < wire::items_max &&
-           (message.ends.empty() ||
-            bytes + ends_.front().bytes.size() <= wire::message_bytes_enough)) {
-      bytes += ends_.front().bytes.size();
-      message.ends.push_back(std::move(ends_.front()));
-      ends_.pop_front();
-    }
-    runner_.send(message);
-  }
-}
-
-void WorkerAgent::look_for_starts(TimePoint now) {
-  bool any_unknown = false;
-  for (auto& [number, call] : open_) {
-    if (call.start_is_known) continue;
-    any_unknown = true;
-    if (call.since + starts_after > now) continue;
-    if (!programs_.at(call.program)->has_started(*call.task)) continue;
-    call.start_is_known = true;
-    starts_.push_back(number);
-  }
-  look_again_at_.reset();
-  if (any_unknown) look_again_at_ = now + starts_after;
 }
 
 void WorkerAgent::send_wanted() {

@@ -16,6 +16,7 @@
 #include <muster/base/temp_dir.hpp>
 #include <muster/cluster/code/code_store.hpp>
 #include <muster/cluster/shuffle/run_server.hpp>
+#include <muster/cluster/worker/call_gate.hpp>
 #include <muster/cluster/worker/disk_watch.hpp>
 #include <muster/cluster/worker/program.hpp>
 #include <muster/transport/link_runner.hpp>
@@ -25,7 +26,7 @@ namespace muster::cluster {
 
 struct WorkerOptions {
   std::string name;                  ///< in its cluster
-  unsigned slots = 1;                ///< calls at a time
+  unsigned slots = 1;                ///< calls at a time, of all programs together
   unsigned ahead = 0;                ///< calls held besides; 0: 128 for each slot
   ProgramOptions programs;           ///< `slots` is set by the agent
   std::optional<Duration> lifetime;  ///< counted from run() on; then it drains
@@ -67,6 +68,13 @@ class WorkerAgent final : public EndSink, private transport::LinkOwner {
   struct OpenCall {
     detail::TaskPtr task;
     wire::Digest program{};
+    enum class Place : std::uint8_t {
+      held,
+      inside,  ///< of its program's pool
+      over,    ///< its end is on the way
+    };
+    Place place = Place::held;
+    CallGate::Ticket ticket = 0;
     TimePoint since;
     bool start_is_known = false;
   };
@@ -82,6 +90,10 @@ class WorkerAgent final : public EndSink, private transport::LinkOwner {
 
   void take_calls(TimePoint now, wire::Calls&& calls);
   void withdraw(const wire::Withdrawals& withdrawals);
+  bool end_unstarted(OpenCall& call, wire::EndKind kind);
+  Program* program_running(const OpenCall& call) const;
+  void run_next_calls();
+  void make_way();
   bool withdraw_unstarted(const wire::Withdrawals::Withdrawal& withdrawal);
   void take_piece(TimePoint now, const wire::CodePiece& piece);
   void drain(const std::string& reason);
@@ -117,6 +129,7 @@ class WorkerAgent final : public EndSink, private transport::LinkOwner {
 
   std::uint64_t generation_ = 0;  ///< of the session: what came in another is not wanted
   std::unordered_map<std::uint64_t, OpenCall> open_;
+  CallGate gate_;
   std::map<wire::Digest, std::unique_ptr<Program>> programs_;
   std::map<wire::Digest, std::size_t> open_counts_;  ///< of programs with open calls
   std::map<wire::Digest, TimePoint> idle_since_;     ///< of the others
