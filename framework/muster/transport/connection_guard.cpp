@@ -44,6 +44,13 @@ std::size_t connections_that_fit(const OpenFiles& files, std::size_t wanted) {
   return std::min<std::size_t>(wanted, files.limit - kept_back);
 }
 
+/// The kernel's own name of the socket that has this descriptor now; 0: it is none.
+std::uint64_t cookie_of(int descriptor) {
+  std::uint64_t cookie = 0;
+  socklen_t size = sizeof(cookie);
+  return ::getsockopt(descriptor, SOL_SOCKET, SO_COOKIE, &cookie, &size) == 0 ? cookie : 0;
+}
+
 /// The bytes that have arrived over a TCP connection; 0 of another one.
 std::uint64_t bytes_arrived(int descriptor) {
   tcp_info info{};
@@ -67,7 +74,12 @@ ConnectionGuard::ConnectionGuard(zmq::context_t& context, zmq::socket_t& guarded
     throw system_error(errno, "watching connections");
   events_.set(zmq::sockopt::linger, 0);
   events_.connect(endpoint);
-  thread_ = start_thread("the thread that counts connections", [this] { run(); });
+  try {
+    thread_ = start_thread("the thread that counts connections", [this] { run(); });
+  } catch (...) {
+    zmq_socket_monitor(guarded_.handle(), nullptr, 0);  // nobody would take what ZeroMQ tells
+    throw;
+  }
 }
 
 ConnectionGuard::~ConnectionGuard() {
@@ -83,7 +95,13 @@ void ConnectionGuard::heard(zmq::message_t& message) {
       std::from_chars(text, text + std::strlen(text), descriptor).ec != std::errc{})
     return;
   const std::lock_guard lock(mutex_);
-  ++connections_[descriptor].messages;
+  Connection& connection = connections_[descriptor];
+  if (!connection.is_open) {  // not yet: or not any more, and this came late
+    const std::uint64_t cookie = cookie_of(descriptor);
+    if (cookie != connection.cookie) connection = {};
+    connection.cookie = cookie;
+  }
+  ++connection.messages;
 }
 
 ConnectionCounters ConnectionGuard::counters() const {
@@ -127,6 +145,9 @@ bool ConnectionGuard::take_events(TimePoint now) {
 
 void ConnectionGuard::accepted(TimePoint now, int descriptor) {
   Connection& connection = connections_[descriptor];
+  const std::uint64_t cookie = cookie_of(descriptor);
+  if (connection.cookie != cookie) connection = {};  // what was heard was of an earlier one
+  connection.cookie = cookie;
   connection.is_open = true;
   connection.came = now;
   ++counters_.accepted;
@@ -136,11 +157,10 @@ void ConnectionGuard::accepted(TimePoint now, int descriptor) {
   end(descriptor, connection);
 }
 
-/// If ZeroMQ has closed it meanwhile, something else may have its descriptor. A connection that is
-/// ended in its place connects again; another socket of the process would not. So the guard waits
-/// longer for silent ones than ZeroMQ's handshake does, which tells of those that it closes.
+/// If ZeroMQ has closed it meanwhile, something else may have its descriptor.
 void ConnectionGuard::end(int descriptor, Connection& connection) {
   connection.is_ended = true;
+  if (connection.cookie == 0 || cookie_of(descriptor) != connection.cookie) return;
   // With a reset: one that waits until it may send more would not hear of an orderly end.
   const linger at_once{1, 0};
   ::setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));

@@ -39,6 +39,7 @@ class ConnectionGuard {
   struct Connection {
     bool is_open = false;  ///< ZeroMQ has told of it: its first message may be seen earlier
     bool is_ended = false;
+    std::uint64_t cookie = 0;  ///< the kernel's name of the socket, which nothing else ever has
     TimePoint came{};
     std::uint64_t messages = 0;
     std::uint64_t messages_seen = 0;  ///< as of the last look,

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Word count with 1, 2, 4, ... workers of one slot on this machine, and with as many processes of the
-# local pool, in turns.
+# Word count with 1, 2, 4, ... workers of one slot on this machine, and with as many processes of
+# the local pool, in turns.
 #
 #   tests/bench/cluster/scaling.sh BUILD_DIR [BYTES=4000000000] [RUNS=3]
 #
