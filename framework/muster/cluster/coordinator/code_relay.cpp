@@ -25,9 +25,7 @@ bool CodeRelay::fetch(wire::SessionId client, const wire::Digest& digest, Sends&
   if (store_.has(digest)) return true;
   const auto [found, is_new] = searches_.try_emplace(digest);
   if (!is_new) return false;
-  found->second.source = client;
-  found->second.asked.insert(client);
-  out.emplace_back(client, wire::CodeWanted{digest, store_.next_offset(digest)});
+  ask(client, digest, found->second, out);
   return false;
 }
 
@@ -46,21 +44,48 @@ void CodeRelay::ask_next(const wire::Digest& digest, Sends& out) {
     return !search.asked.contains(client);
   });
   if (next == clients_.end()) {
-    give_up(digest, "no client that is connected has it", out);
+    give_up(digest, "no client that is connected has it, or gives it", out);
     return;
   }
-  search.source = *next;
-  search.asked.insert(*next);
-  out.emplace_back(*next, wire::CodeWanted{digest, store_.next_offset(digest)});
+  ask(*next, digest, search, out);
+}
+
+void CodeRelay::ask(wire::SessionId client, const wire::Digest& digest, Search& search,
+                    Sends& out) {
+  search.source = client;
+  search.since.reset();
+  search.asked.insert(client);
+  out.emplace_back(client, wire::CodeWanted{digest, store_.next_offset(digest)});
+}
+
+void CodeRelay::expire(TimePoint now, Sends& out) {
+  std::vector<wire::Digest> overdue;
+  for (auto& [digest, search] : searches_) {
+    if (!search.since) search.since = now;
+    if (*search.since + answer_within <= now) overdue.push_back(digest);
+  }
+  for (const wire::Digest& digest : overdue) ask_next(digest, out);
+}
+
+std::optional<TimePoint> CodeRelay::next_deadline() const {
+  std::optional<TimePoint> next;
+  for (const auto& [digest, search] : searches_) {
+    const TimePoint at = search.since ? *search.since + answer_within : TimePoint{};
+    next = next ? std::min(*next, at) : at;
+  }
+  return next;
 }
 
 void CodeRelay::on(wire::SessionId client, const wire::CodePiece& piece, Sends& out) {
   const auto found = searches_.find(piece.digest);
   if (found == searches_.end() || found->second.source != client) return;
   try {
+    const std::uint64_t before = store_.next_offset(piece.digest);
     const DownloadStep step = store_.add(piece);
     if (!step.is_complete) {
-      out.emplace_back(client, wire::CodeWanted{piece.digest, step.next_offset});
+      const auto since = found->second.since;
+      ask(client, piece.digest, found->second, out);
+      if (step.next_offset <= before) found->second.since = since;  // that was none of it
       return;
     }
   } catch (const Error& error) {

@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include <muster/base/clock.hpp>
 #include <muster/cluster/code/code_store.hpp>
 #include <muster/wire/code.hpp>
 #include <muster/wire/sessions.hpp>
@@ -41,15 +42,23 @@ class CodeRelay {
   void on(wire::SessionId client, const wire::CodePiece& piece, Sends& out);
   void on(wire::SessionId client, const wire::CodeMissing& missing, Sends& out);
 
+  /// A client that gives nothing for so long is passed over.
+  static constexpr Duration answer_within = std::chrono::seconds(10);
+  /// Does what is due. Time counts from the first call after a question.
+  void expire(TimePoint now, Sends& out);
+  std::optional<TimePoint> next_deadline() const;
+
  private:
   struct Search {
     std::set<wire::SessionId> waiting;  ///< workers
     std::set<wire::SessionId> asked;    ///< clients that do not have it, or are just asked
-    wire::SessionId source;             ///< who is just asked
+    wire::SessionId source;             ///< who is just asked,
+    std::optional<TimePoint> since{};   ///< and since when
   };
 
   void ask_next(const wire::Digest& digest, Sends& out);
   void answer(wire::SessionId worker, const wire::Digest& digest, std::uint64_t offset, Sends& out);
+  void ask(wire::SessionId client, const wire::Digest& digest, Search& search, Sends& out);
   void give_up(const wire::Digest& digest, const std::string& reason, Sends& out);
 
   CodeStore& store_;

@@ -70,6 +70,7 @@ void CoordinatorCore::expire(TimePoint now) {
   now_ = now;
   scheduler_.expire(now, actions_);
   carry_out_actions();
+  relay_.expire(now, code_);
   jobs_.expire(now);
   carry_out_orders(now);
   watch_for_room(now);
@@ -77,7 +78,8 @@ void CoordinatorCore::expire(TimePoint now) {
 
 std::optional<TimePoint> CoordinatorCore::next_deadline() const {
   std::optional<TimePoint> next = sessions_.next_deadline();
-  for (const auto& each : {scheduler_.next_deadline(), jobs_.next_deadline(), room_until_}) {
+  for (const auto& each :
+       {scheduler_.next_deadline(), jobs_.next_deadline(), relay_.next_deadline(), room_until_}) {
     if (each) next = next ? std::min(*next, *each) : each;
   }
   return next;
