@@ -30,7 +30,7 @@ set(CPACK_DEBIAN_DEV_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_DEV_PACKAGE_DEPENDS "muster (= ${PROJECT_VERSION})")
 set(CPACK_DEBIAN_DEV_PACKAGE_RECOMMENDS
     "libfmt-dev, libxxhash-dev, libcereal-dev, libgtest-dev, cppzmq-dev, libsodium-dev"
-    "libsqlite3-dev"
+    "libsqlite3-dev, libseccomp-dev"
     "cmake (>= 3.25)")
 list(JOIN CPACK_DEBIAN_DEV_PACKAGE_RECOMMENDS ", " CPACK_DEBIAN_DEV_PACKAGE_RECOMMENDS)
 set(CPACK_COMPONENT_DEV_DESCRIPTION

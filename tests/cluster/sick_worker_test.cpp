@@ -77,7 +77,7 @@ TEST_F(SickWorkers, EndJobsIfNobodyMakesRoom) {
 
 TEST_F(SickWorkers, AreHelpedWhenAChunkHangs) {
   start_coordinator();
-  for (const char* name : {"a", "b"}) start_worker(name);
+  for (const char* name : {"a", "b"}) start_worker(name, {"--sandbox-write", path("")});
   std::string lines;
   std::string expected = "BOOM\t1\n";
   for (int i = 0; i < 300; ++i) {

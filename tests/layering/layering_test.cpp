@@ -22,9 +22,10 @@ const LayerTable table = {
     {"jobs", {"base", "scheduling", "mapreduce", "executors", "futures", "plugin", "observe"}},
     {"wire", {"base", "codec"}},
     {"transport", {"base", "wire"}},
+    {"sandbox", {"base"}},
     {"cluster",
      {"base", "codec", "futures", "executors", "scheduling", "mapreduce", "jobs", "wire",
-      "transport"}},
+      "transport", "sandbox"}},
     {"launch", {"base"}},
     {"cli", {any_layer}},
 };
@@ -43,6 +44,7 @@ const std::vector<LibraryRule> library_rules = {
     {"cereal/types/memory.hpp", {}}, {"cereal/types/polymorphic.hpp", {}},
     {"cereal/archives/", {}},        {"cereal/external/", {}},
     {"cereal/", {"codec"}},          {"zmq", {"transport"}},
+    {"seccomp.h", {"sandbox"}},      {"linux/landlock.h", {"sandbox"}},
 };
 
 std::vector<SourceText> framework() { return read_sources(MUSTER_SOURCE_DIR, {"framework"}); }

@@ -16,6 +16,18 @@ constexpr const char* variable = "MUSTER_TEST_SHARED";
 
 Shared* shared_memory = nullptr;
 int shared_fd = -1;
+char shared_name[] = "/dev/shm/muster-test-XXXXXX";
+pid_t shared_owner = 0;
+
+/// With a name, for the programs that a worker starts: in their sandbox they reach no descriptor of
+/// this process through /proc.
+int make_shared_file() {
+  shared_owner = ::getpid();
+  std::atexit([] {
+    if (::getpid() == shared_owner) ::unlink(shared_name);
+  });
+  return ::mkostemp(shared_name, O_CLOEXEC);
+}
 
 }  // namespace
 
@@ -23,8 +35,7 @@ Shared& shared() { return *shared_memory; }
 
 void map_shared() {
   const char* const given = std::getenv(variable);
-  shared_fd = given != nullptr ? ::open(given, O_RDWR | O_CLOEXEC)
-                               : ::memfd_create("muster-test-shared", MFD_CLOEXEC);
+  shared_fd = given != nullptr ? ::open(given, O_RDWR | O_CLOEXEC) : make_shared_file();
   if (shared_fd < 0 || ::ftruncate(shared_fd, sizeof(Shared)) != 0) std::abort();
   void* memory = ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED, shared_fd, 0);
   if (memory == MAP_FAILED) std::abort();
@@ -36,10 +47,7 @@ void map_shared() {
   });
 }
 
-std::string shared_memory_variable() {
-  return std::string(variable) + "=/proc/" + std::to_string(::getpid()) + "/fd/" +
-         std::to_string(shared_fd);
-}
+std::string shared_memory_variable() { return std::string(variable) + "=" + shared_name; }
 
 void reset_shared() {
   shared().runs = 0;

@@ -1,11 +1,13 @@
 #include <algorithm>
 #include <ctime>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <muster/base/error.hpp>
@@ -167,8 +169,10 @@ int examine(cluster::JobClient& client, const AskOptions& options) {
   };
   std::uint64_t slots = 0;
   std::set<std::string> versions{version_text};
+  std::map<std::string, std::vector<std::string>> sandboxes;
   for (const wire::WorkerRow& each : rows.workers) {
     versions.insert(each.version);
+    sandboxes[each.sandbox].push_back(each.name);
     if (each.state == "open") {
       slots += each.slots;
     } else {
@@ -185,6 +189,14 @@ int examine(cluster::JobClient& client, const AskOptions& options) {
   if (versions.size() > 1)
     problem(fmt::format("not all are of one version: {}", fmt::join(versions, ", ")),
             "install the same everywhere");
+  for (const auto& [sandbox, workers] : sandboxes) {
+    constexpr std::size_t named_max = 5;
+    const std::size_t named = std::min(workers.size(), named_max);
+    fmt::print(
+        "         sandbox of {}{}: {}\n",
+        fmt::join(workers.begin(), workers.begin() + static_cast<std::ptrdiff_t>(named), ", "),
+        named < workers.size() ? fmt::format(" and {} more", workers.size() - named) : "", sandbox);
+  }
   fmt::print("         {} open calls, {} open jobs\n", rows.open_calls, rows.open_jobs);
   return problems;
 }

@@ -25,6 +25,7 @@
 #include <muster/cli/own_directory.hpp>
 #include <muster/cli/stop_signals.hpp>
 #include <muster/cli/streams.hpp>
+#include <muster/cli/worker_sandbox.hpp>
 #include <muster/cluster/coordinator/coordinator.hpp>
 #include <muster/cluster/local_host.hpp>
 #include <muster/cluster/security/allowed_code.hpp>
@@ -175,6 +176,9 @@ cluster::WorkerOptions read_worker(const po::variables_map& values) {
   if (values.count("lifetime") != 0)
     out.lifetime = parse_duration(values["lifetime"].as<std::string>(), "--lifetime");
   out.log = [](const std::string& line) { log_line("muster-worker", line); };
+  WorkerSandbox sandbox = start_worker_sandbox(values, out.log);
+  out.programs.sandbox = std::move(sandbox.rules);
+  out.sandbox = std::move(sandbox.text);
   return out;
 }
 
@@ -285,6 +289,7 @@ int worker_main(const std::vector<std::string>& arguments) {
       "leave after so long, as after SIGTERM or SIGUSR1 (default: stay)");
   add("env", po::value<std::vector<std::string>>()->composing()->value_name("NAME=VALUE"),
       "set this for the programs that it runs; may be given several times");
+  add_sandbox_options(options);
   add("version", "print the version");
   add("help,h", "print this text");
   return main_of(arguments, options, "muster-worker",

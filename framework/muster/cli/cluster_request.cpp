@@ -8,6 +8,7 @@
 #include <muster/base/units.hpp>
 #include <muster/cli/cluster_request.hpp>
 #include <muster/cli/options.hpp>
+#include <muster/cli/worker_sandbox.hpp>
 
 namespace muster::cli {
 namespace po = boost::program_options;
@@ -61,6 +62,7 @@ po::options_description cluster_description() {
       "muster-worker where workers run (default: the one beside this program)");
   add("env", po::value<std::vector<std::string>>()->composing()->value_name("NAME=VALUE"),
       "set this for the programs that workers run; may be given several times");
+  add_sandbox_options(options);
   add("poll", text()->value_name("TIME"),
       "how often the keeper looks (default: local 1s, ssh 10s, slurm 15s)");
   add("grace", text()->value_name("TIME")->default_value("10s"),
@@ -140,6 +142,7 @@ void read_worker_options(const po::variables_map& values, ClusterSpec& spec) {
     spec.worker.lifetime = parse_duration(values["lifetime"].as<std::string>(), "--lifetime");
   if (values.count("env") != 0)
     spec.worker.environment = values["env"].as<std::vector<std::string>>();
+  spec.worker.sandbox = sandbox_arguments(values);
   for (const std::string& each : spec.worker.environment) {
     if (each.find('=') == 0 || each.find('=') == std::string::npos)
       throw Error(ErrorCode::usage, fmt::format("--env '{}' is not of the form NAME=VALUE", each));

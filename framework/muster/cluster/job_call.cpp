@@ -1,4 +1,6 @@
+#include <muster/base/error.hpp>
 #include <muster/cluster/job_call.hpp>
+#include <muster/mapreduce/attempt.hpp>
 
 namespace muster::cluster {
 namespace {
@@ -42,6 +44,16 @@ JobCall decode_job_call(std::string_view bytes) {
   return call;
 }
 
+bool writes_elsewhere(std::string_view call) {
+  try {
+    const JobCall decoded = decode_job_call(call);
+    if (decoded.kind != jobs::CallKind::map) return decoded.kind == jobs::CallKind::reduce;
+    return mapreduce::decode_map_request(decoded.request).output.is_absolute();
+  } catch (const Error&) {
+    return false;  // it will fail where it runs, and say why
+  }
+}
+
 Bytes encode(const JobPlace& place) {
   Bytes bytes;
   ByteWriter out(bytes);
@@ -53,6 +65,7 @@ Bytes encode(const JobPlace& place) {
   out.varint(place.memory_bytes);
   out.varint(place.least_free);
   out.fixed(std::int64_t{place.patience.count()});
+  out.string(place.sandbox ? encode(*place.sandbox) : Bytes());
   return bytes;
 }
 
@@ -67,6 +80,8 @@ JobPlace decode_job_place(std::string_view bytes) {
   place.memory_bytes = in.varint();
   place.least_free = in.varint();
   place.patience = Duration(in.fixed<std::int64_t>());
+  if (const auto rules = in.string(); !rules.empty())
+    place.sandbox = sandbox::decode_sandbox_rules(rules);
   in.finish();
   return place;
 }

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,6 +12,7 @@
 #include <muster/base/clock.hpp>
 #include <muster/jobs/attempt_failure.hpp>
 #include <muster/jobs/stage.hpp>
+#include <muster/sandbox/sandbox_rules.hpp>
 #include <muster/transport/curve.hpp>
 
 namespace muster::cluster {
@@ -28,6 +30,10 @@ struct JobCall {
 Bytes encode(const JobCall& call);
 JobCall decode_job_call(std::string_view bytes);  ///< throws Error(corrupt), as those below
 
+/// Whether a call writes to a directory outside of the worker's own. False of one that makes no
+/// sense.
+bool writes_elsewhere(std::string_view call);
+
 /// What a worker adds for its task processes.
 struct JobPlace {
   std::filesystem::path plugin;
@@ -38,6 +44,8 @@ struct JobPlace {
   std::uint64_t least_free = 0;       ///< on the disk of `jobs`; with less its worker takes nothing
   /// A worker that gives nothing for so long cannot be reached.
   Duration patience = std::chrono::seconds(20);
+  /// What its processes are held to, apart from what each has to write. None: nothing.
+  std::optional<sandbox::SandboxRules> sandbox = std::nullopt;
 };
 
 Bytes encode(const JobPlace& place);

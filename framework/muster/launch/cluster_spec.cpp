@@ -33,7 +33,8 @@ Json worker_to_json(const WorkerCommand& worker) {
   Json out = {{"program", worker.program},
               {"coordinator", worker.coordinator},
               {"keys", worker.keys},
-              {"environment", worker.environment}};
+              {"environment", worker.environment},
+              {"sandbox", worker.sandbox}};
   if (worker.slots) out["slots"] = *worker.slots;
   if (worker.lifetime) out["lifetime_ns"] = worker.lifetime->count();
   return out;
@@ -45,6 +46,7 @@ WorkerCommand worker_from_json(const Json& json) {
   json.at("coordinator").get_to(out.coordinator);
   json.at("keys").get_to(out.keys);
   json.at("environment").get_to(out.environment);
+  if (json.contains("sandbox")) json.at("sandbox").get_to(out.sandbox);
   if (json.contains("slots")) out.slots = json.at("slots").get<unsigned>();
   if (json.contains("lifetime_ns"))
     out.lifetime = Duration(json.at("lifetime_ns").get<std::int64_t>());

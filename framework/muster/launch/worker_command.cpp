@@ -13,6 +13,7 @@ std::vector<std::string> WorkerCommand::arguments() const {
     out.insert(out.end(), {"--lifetime", fmt::format("{}ms", ms)});
   }
   for (const std::string& each : environment) out.insert(out.end(), {"--env", each});
+  out.insert(out.end(), sandbox.begin(), sandbox.end());
   return out;
 }
 

@@ -218,10 +218,11 @@ struct WorkerRow {
   std::uint32_t pid = 0;
   std::uint32_t slots = 0;
   std::uint32_t attempts = 0;  ///< that it holds
+  std::string sandbox = {};    ///< as in Hello
 
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(name, host, version, state, pid, slots, attempts);
+    archive(name, host, version, state, pid, slots, attempts, sandbox);
   }
 };
 

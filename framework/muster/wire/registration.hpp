@@ -52,12 +52,13 @@ struct Hello {
   std::string version = {};                       ///< of the program, for people
   std::optional<WorkerRoom> room = std::nullopt;  ///< of a worker
   std::string data_address = {};                  ///< of a worker: where what it keeps is fetched
+  std::string sandbox = {};  ///< of a worker: what its task processes are kept from by, for people
   std::optional<Resumption> resume = std::nullopt;
 
   template <class Archive>
   void serialize(Archive& archive) {
     serialize_enum(archive, role, Role::client);
-    archive(instance, name, host, pid, version, room, data_address, resume);
+    archive(instance, name, host, pid, version, room, data_address, sandbox, resume);
   }
 };
 

@@ -151,7 +151,8 @@ std::optional<Refusal> Sessions::judge(const Hello& hello, std::string_view user
                    fmt::format("a name is 1 to {} printable characters", name_bytes_max),
                    "give another --name"};
   }
-  for (const std::string* text : {&hello.host, &hello.version, &hello.data_address}) {
+  for (const std::string* text :
+       {&hello.host, &hello.version, &hello.data_address, &hello.sandbox}) {
     if (text->size() > text_bytes_max || !is_printable(*text))
       return Refusal{Reason::malformed, "a text in a hello is too long, or not printable", ""};
   }

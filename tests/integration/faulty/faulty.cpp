@@ -13,6 +13,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <muster/plugin.hpp>
@@ -37,6 +38,9 @@ void print() {
   static_cast<void>(!::write(STDOUT_FILENO, "rubbish by write\n", 17));
   std::fprintf(stderr, "a word on stderr\n");
 }
+
+// Of the process as it was when this was loaded.
+const int no_new_privs_at_load = ::prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0);
 
 // True for the one process that comes first.
 bool comes_first(const std::string& marker) {
@@ -94,6 +98,12 @@ class Faulty {
     if (fault_ == "remove" && ::unlink(path_.c_str()) != 0) {
       throw std::runtime_error("cannot remove");
     }
+    if (fault_ == "read" && std::ifstream(path_).get() == std::ifstream::traits_type::eof()) {
+      throw std::runtime_error("cannot read");
+    }
+    if (fault_ == "loaded_free" && no_new_privs_at_load != 1) {
+      throw std::runtime_error("loaded without a sandbox");
+    }
     if (fault_ == "append") std::ofstream(path_, std::ios::app) << "one more line\n";
     if (fault_ == "make_output") make_foreign_output();
     // The first attempt at each such line waits to be killed; the next one goes on.
@@ -134,8 +144,8 @@ MUSTER_PLUGIN(faulty, "0.1.0", tasks) {
                   .default_value = "none",
                   .choices =
                       "none|throw|throw_int|segfault|abort|exit|allocate|print|loop|truncate|"
-                      "remove|append|make_output|wait_once|crash_once|slow|constructor|"
-                      "constructor_crash",
+                      "remove|read|loaded_free|append|make_output|wait_once|crash_once|slow|"
+                      "constructor|constructor_crash",
                   .help = "what to do"})
       .parameter({.name = "path", .help = "the file it is done to"});
   tasks.add_map_reduce<ReduceFault>("reduce_fault").summary("throws in reduce");

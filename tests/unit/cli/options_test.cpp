@@ -6,6 +6,7 @@
 #include <muster/base/error.hpp>
 #include <muster/cli/exit_code.hpp>
 #include <muster/cli/options.hpp>
+#include <muster/cli/worker_sandbox.hpp>
 
 namespace muster::cli {
 namespace {
@@ -123,6 +124,24 @@ TEST(ExitCode, follows_what_a_caller_can_do_about_it) {
         ErrorCode::task, ErrorCode::worker_died, ErrorCode::limit, ErrorCode::broken}) {
     EXPECT_EQ(exit_code_of(code), ExitCode::job_failed);
   }
+}
+
+Texts sandbox_of(const Texts& given) {
+  po::options_description all;
+  add_sandbox_options(all);
+  return sandbox_arguments(parse_options(given, all, "", "muster test"));
+}
+
+TEST(SandboxOptions, ArePassedToWorkersAsTheyWereGiven) {
+  EXPECT_EQ(sandbox_of({}), Texts{}) << "the worker knows what is usual";
+  EXPECT_EQ(sandbox_of({"--sandbox-hide", "/b", "--sandbox", "require", "--sandbox-write", "/a/x/",
+                        "--sandbox-write", "/c"}),
+            (Texts{"--sandbox", "require", "--sandbox-write", "/a/x/", "--sandbox-write", "/c",
+                   "--sandbox-hide", "/b"}));
+  EXPECT_EQ(sandbox_of({"--sandbox-write", "x"}).back().front(), '/') << "wherever it is started";
+  const Error error = error_of([] { sandbox_of({"--sandbox", "on"}); });
+  EXPECT_EQ(error.code(), ErrorCode::usage);
+  EXPECT_NE(error.hint().find("best-effort"), std::string::npos);
 }
 
 }  // namespace

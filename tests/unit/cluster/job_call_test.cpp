@@ -2,6 +2,7 @@
 
 #include <muster/base/error.hpp>
 #include <muster/cluster/job_call.hpp>
+#include <muster/mapreduce/attempt.hpp>
 
 namespace muster::cluster {
 namespace {
@@ -25,6 +26,19 @@ TEST(JobCallCodec, ReturnsWhatWasPutIn) {
   EXPECT_THROW(decode_job_call(encode(JobCall{{}, 1, "", {"a"}, {1}})), Error) << "nowhere";
 }
 
+TEST(JobCallCodec, KnowsWhereACallWrites) {
+  const auto map_to = [](const char* output) {
+    mapreduce::MapRequest request;
+    request.output = output;
+    return encode(JobCall{jobs::CallKind::map, 1, mapreduce::encode(request), {}, {}});
+  };
+  EXPECT_FALSE(writes_elsewhere(map_to("run-1"))) << "a run file of the worker's own";
+  EXPECT_TRUE(writes_elsewhere(map_to("/out/part-1"))) << "of a job without a reduce stage";
+  EXPECT_TRUE(writes_elsewhere(encode(JobCall{jobs::CallKind::reduce, 1, "", {}, {}})));
+  EXPECT_FALSE(writes_elsewhere(encode(JobCall{jobs::CallKind::count, 1, "", {}, {}})));
+  EXPECT_FALSE(writes_elsewhere("rubbish"));
+}
+
 TEST(JobCallCodec, ReturnsWhatCameOfIt) {
   const JobCallEnd end{JobCallEnd::Kind::input_lost,
                        "",
@@ -43,13 +57,15 @@ TEST(JobCallCodec, ReturnsWhatCameOfIt) {
 }
 
 TEST(JobCallCodec, ReturnsThePlace) {
-  const JobPlace place{"/plugin", "/jobs", "tcp://a:1", {"public", "secret"},
-                       1000,      64,      Duration(7)};
+  JobPlace place{"/plugin", "/jobs", "tcp://a:1", {"public", "secret"}, 1000, 64, Duration(7)};
+  EXPECT_FALSE(decode_job_place(encode(place)).sandbox);
+  place.sandbox = sandbox::SandboxRules{6, true, {"/keys"}, {"/results"}};
   const JobPlace got = decode_job_place(encode(place));
   EXPECT_EQ(got.plugin, place.plugin);
   EXPECT_EQ(got.jobs, place.jobs);
   EXPECT_EQ(got.data_keys.secret_key, "secret");
   EXPECT_EQ(got.patience, Duration(7));
+  EXPECT_EQ(got.sandbox, place.sandbox);
   expect_prefixes_refused(encode(place), decode_job_place);
 }
 

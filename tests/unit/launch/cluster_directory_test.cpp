@@ -27,6 +27,7 @@ ClusterSpec full_spec() {
   out.adapt = AdaptRange{2, 9};
   out.worker = {"/w", "tcp://head:1", "/keys", 3, 4h, {"A=b c", "D="}};
   out.bind = "tcp://127.0.0.1:*";
+  out.worker.sandbox = {"--sandbox", "require", "--sandbox-write", "/results"};
   out.coordinator_program = "/c";
   out.sbatch_flags = {"-p", "x y"};
   out.drain_time = 90s;

@@ -53,6 +53,7 @@ TEST(Message, fields_arrive) {
   EXPECT_EQ(hello.name, "w1");
   EXPECT_EQ(hello.room->slots, 4U);
   EXPECT_EQ(hello.data_address, "tcp://node1:7601");
+  EXPECT_EQ(hello.sandbox, "seccomp");
   EXPECT_EQ(hello.resume->received, 12U);
   const auto calls = std::get<Calls>(read(samples[5]));
   ASSERT_EQ(calls.calls.size(), 2U);

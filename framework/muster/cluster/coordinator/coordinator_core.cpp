@@ -116,6 +116,7 @@ void CoordinatorCore::on(TimePoint now, const wire::SessionBegun& event) {
   worker.name = hello.name;
   worker.host = hello.host;
   worker.version = hello.version;
+  worker.sandbox = hello.sandbox;
   worker.pid = hello.pid;
   worker.slots = hello.room->slots;
   options_.log(fmt::format("worker '{}' of {} (pid {}) has joined, with {} slots", hello.name,

@@ -92,6 +92,7 @@ class CoordinatorCore {
     std::string name;
     std::string host;
     std::string version;
+    std::string sandbox;
     std::uint32_t pid = 0;
     std::uint32_t slots = 0;
     bool paused = false;

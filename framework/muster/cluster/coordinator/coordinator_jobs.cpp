@@ -108,7 +108,7 @@ void CoordinatorCore::on(TimePoint now, wire::SessionId client, const wire::AskW
                             : worker.paused                                  ? "paused"
                             : jobs_.is_set_apart(WorkerId{id.value})         ? "cut off"
                                                                              : "open",
-                            worker.pid, worker.slots, held[WorkerId{id.value}]});
+                            worker.pid, worker.slots, held[WorkerId{id.value}], worker.sandbox});
   }
   send_answer(now, client, question.number, rows);
 }

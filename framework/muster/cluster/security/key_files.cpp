@@ -143,4 +143,21 @@ transport::DialerKeys read_dialer_keys(const std::filesystem::path& path, const 
   return {read_key_file(file), read_public_key(of_coordinator)};
 }
 
+std::vector<std::filesystem::path> secret_paths(const std::filesystem::path& keys) {
+  if (!std::filesystem::exists(keys)) return {};
+  const bool is_directory = std::filesystem::is_directory(keys);
+  std::vector<std::filesystem::path> out{std::filesystem::canonical(keys)};
+  const auto directory =
+      is_directory ? out.front()
+                   : std::filesystem::canonical(std::filesystem::absolute(keys).parent_path());
+  for (const auto& each : std::filesystem::directory_iterator(directory)) {
+    if (each.path().extension() != ".key") continue;
+    std::error_code dangling;
+    const auto target = std::filesystem::canonical(each.path(), dangling);
+    const bool is_inside = is_directory && target.parent_path() == directory;
+    if (!dangling && !is_inside && target != out.front()) out.push_back(target);
+  }
+  return out;
+}
+
 }  // namespace muster::cluster

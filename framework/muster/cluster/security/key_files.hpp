@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <muster/transport/curve.hpp>
 
@@ -25,6 +26,11 @@ void write_public_key(const std::filesystem::path& path, const std::string& name
 /// What a worker or a client needs: its own keys, and coordinator.pub beside them. `path` is a key
 /// file, or a directory that holds NAME.key.
 transport::DialerKeys read_dialer_keys(const std::filesystem::path& path, const std::string& name);
+
+/// What task processes of a worker with that --keys must not see: the directory, or, of a key file,
+/// all secret keys beside it; and what symbolic links of such names lead to. Canonical; empty if
+/// there is nothing.
+std::vector<std::filesystem::path> secret_paths(const std::filesystem::path& keys);
 
 /// 1 to 64 letters, digits, dots, dashes and underscores; no dot in front. Error(usage) otherwise.
 void require_key_name(std::string_view name);

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstdlib>
 #include <exception>
 #include <filesystem>
 #include <utility>
@@ -9,14 +10,34 @@
 #include <muster/cluster/worker/job_functions.hpp>
 #include <muster/jobs/task_functions.hpp>
 #include <muster/mapreduce/attempt.hpp>
+#include <muster/sandbox/sandbox.hpp>
 
 namespace muster::cluster {
 namespace {
+
+/// Before the plugin is there: it is somebody else's code from its constructors on. A process can
+/// enter once; see Program::options_of().
+void confine(const JobPlace& place, std::uint64_t job, const std::filesystem::path& output) {
+  if (!place.sandbox) return;
+  const std::filesystem::path own = run_directory(place.jobs, job);
+  if (place.sandbox->landlock_abi > 0) {
+    std::filesystem::create_directories(own);
+    // One thread: tasks of plugins that have threads of their own end them.
+    ::setenv("TMPDIR", own.c_str(), 1);  // NOLINT(concurrency-mt-unsafe)
+  }
+  static bool is_confined = false;
+  if (std::exchange(is_confined, true)) return;
+  sandbox::SandboxRules rules = *place.sandbox;
+  rules.writable.push_back(place.jobs);
+  if (output.is_absolute()) rules.writable.push_back(output.parent_path());
+  sandbox::enter_sandbox(rules);
+}
 
 Bytes run_map(TaskContext& context, const JobPlace& place, const JobCall& call) {
   mapreduce::MapRequest request = mapreduce::decode_map_request(call.request);
   request.task.plugin = place.plugin;
   request.memory_bytes = std::min(request.memory_bytes, place.memory_bytes);
+  confine(place, call.job, request.output);
   if (request.output.is_relative()) {
     const auto directory = run_directory(place.jobs, call.job);
     std::filesystem::create_directories(directory);
@@ -35,6 +56,7 @@ Bytes run_reduce(TaskContext& context, const JobPlace& place, const JobCall& cal
   mapreduce::ReduceRequest request = mapreduce::decode_reduce_request(call.request);
   request.task.plugin = place.plugin;
   request.memory_bytes = std::min(request.memory_bytes, place.memory_bytes);
+  confine(place, call.job, request.output);
   if (request.runs.size() != call.address_of_run.size())
     throw Error(ErrorCode::corrupt, "a reduce call does not say where its runs are");
   RunPlaces places;

@@ -9,19 +9,13 @@
 #include <muster/cluster/worker/job_functions.hpp>
 #include <muster/cluster/worker/program.hpp>
 #include <muster/executors/deadlines.hpp>
+#include <muster/sandbox/sandbox.hpp>
 
 namespace muster::cluster {
 namespace {
 
 // A result has to fit into a message.
 constexpr std::uint64_t result_bytes_max = std::uint64_t{15} << 20U;
-
-TaskOptions to_task_options(const wire::CallOptions& options) {
-  TaskOptions out;
-  if (options.run_ns) out.run_timeout = Duration(*options.run_ns);
-  out.fresh_process = options.alone;
-  return out;
-}
 
 }  // namespace
 
@@ -91,8 +85,28 @@ void Program::start(TimePoint now) {
     }
     command.environment.push_back("LD_LIBRARY_PATH=" + libraries_->path().string());
   }
+  if (options_.sandbox) confine(command);
   host_ = std::make_shared<detail::TaskHost>(command);
   start_deadline_ = now + options_.start_within;
+}
+
+/// From the first instruction of the program on: it is somebody else's code before its main, too.
+void Program::confine(detail::TaskHost::Command& command) {
+  sandbox::SandboxRules rules = *options_.sandbox;
+  if (rules.landlock_abi > 0) {
+    temp_ = std::make_unique<TempDir>(options_.scratch);
+    const std::filesystem::path place =
+        std::filesystem::absolute(temp_->path()) / "tmp";  // beside its lock
+    std::filesystem::create_directory(place);
+    rules.writable.push_back(place);
+    std::erase_if(command.environment,
+                  [](const auto& each) { return each.starts_with("TMPDIR="); });
+    command.environment.push_back("TMPDIR=" + place.string());
+  }
+  command.setup = [made = std::make_shared<const sandbox::Sandbox>(rules)] {
+    const sandbox::SandboxFailure failure = made->enter();
+    return detail::HostSetupFailure{failure.step, failure.error};
+  };
 }
 
 void Program::await_greeting(TimePoint now) {
@@ -137,10 +151,23 @@ Bytes Program::for_process(Bytes&& call) const {
   return out;
 }
 
+// What a process was once allowed to write it may write for ever. So a call that writes to a place
+// outside of the worker's own gets a process that no other call had or will have.
+TaskOptions Program::options_of(const wire::Call& call) const {
+  TaskOptions out;
+  if (call.options && call.options->run_ns) out.run_timeout = Duration(*call.options->run_ns);
+  out.fresh_process = call.options && call.options->alone;
+  const bool is_confined = options_.sandbox && options_.sandbox->landlock_abi > 0;
+  if (kind_ == wire::CodeKind::plugin && is_confined && writes_elsewhere(call.bytes))
+    out.fresh_process = true;
+  return out;
+}
+
 detail::TaskPtr Program::make_task(wire::Call&& call, std::uint64_t generation) {
+  const TaskOptions options = options_of(call);
   detail::TaskPtr task(
       new ProgramTask(entry_, call.number, for_process(std::move(call.bytes)), sink_, generation));
-  if (call.options) detail::set_options(*task, to_task_options(*call.options));
+  if (call.options || options.fresh_process) detail::set_options(*task, options);
   return task;
 }
 

@@ -16,6 +16,7 @@
 #include <muster/cluster/worker/program_task.hpp>
 #include <muster/executors/processes/pool_core.hpp>
 #include <muster/executors/processes/task_host.hpp>
+#include <muster/sandbox/sandbox_rules.hpp>
 #include <muster/wire/calls.hpp>
 
 namespace muster::cluster {
@@ -28,6 +29,9 @@ struct ProgramOptions {
   Duration start_within = std::chrono::seconds(30);
   /// Gets what task processes write, line by line, in a thread of its own.
   std::function<void(std::string_view line)> on_output = {};
+  /// What all task processes are held to; each may also write to a place of its own. None: nothing.
+  std::optional<sandbox::SandboxRules> sandbox = {};
+  std::filesystem::path scratch = default_temp_parent();  ///< where programs get a $TMPDIR, then
   JobPlace job_place = {};  ///< for attempts of jobs; the plugin is filled in. It may change
 };
 
@@ -82,7 +86,9 @@ class Program {
   void start(TimePoint now);
   void await_greeting(TimePoint now);
   void make_pool();
+  void confine(detail::TaskHost::Command& command);
   Bytes for_process(Bytes&& call) const;
+  TaskOptions options_of(const wire::Call& call) const;
   void end_as_failed(detail::TaskPtr task) const;
   void fail(const std::string& reason);
 
@@ -98,6 +104,7 @@ class Program {
   bool pool_broke_ = false;
   bool is_missing_ = false;
   std::unique_ptr<TempDir> libraries_;
+  std::unique_ptr<TempDir> temp_;
   std::shared_ptr<detail::TaskHost> host_;
   TimePoint start_deadline_{};
   std::shared_ptr<detail::RemoteCall> entry_;

@@ -42,6 +42,7 @@ wire::Hello WorkerAgent::hello_of(const WorkerOptions& options) {
   wire::Hello hello = hello_of_this_process();
   hello.role = wire::Role::worker;
   hello.name = options.name;
+  hello.sandbox = options.sandbox;
   hello.room =
       wire::WorkerRoom{options.slots,
                        std::min(options.ahead != 0 ? options.ahead : options.slots * ahead_a_slot,
@@ -60,6 +61,8 @@ WorkerAgent::WorkerAgent(WorkerOptions options, transport::Dialer& dialer,
       gate_(options_.slots),
       disk_(jobs_.path(), options_.least_free) {
   options_.programs.slots = options_.slots;
+  options_.programs.scratch = options_.scratch;
+  options_.programs.job_place.sandbox = options_.programs.sandbox;
   options_.programs.job_place.jobs = jobs_.path();
   options_.programs.job_place.memory_bytes = memory_of_slot(options_);
   options_.programs.job_place.least_free = options_.least_free;

@@ -28,7 +28,8 @@ struct WorkerOptions {
   std::string name;                  ///< in its cluster
   unsigned slots = 1;                ///< calls at a time, of all programs together
   unsigned ahead = 0;                ///< calls held besides; 0: 128 for each slot
-  ProgramOptions programs;           ///< `slots` is set by the agent
+  ProgramOptions programs;           ///< `slots` and `scratch` are set by the agent
+  std::string sandbox = "off";       ///< of the programs, for people who ask the coordinator
   std::optional<Duration> lifetime;  ///< counted from run() on; then it drains
   wire::LinkOptions link = {};
   /// Where directories for the files of jobs are made; on a disk of this machine.

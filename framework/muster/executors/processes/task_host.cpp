@@ -6,8 +6,8 @@
 #include <cstring>
 #include <utility>
 
+#include <fcntl.h>
 #include <fmt/format.h>
-#include <spawn.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -25,7 +25,8 @@ namespace muster::detail {
 namespace {
 
 constexpr const char* host_variable = "MUSTER_TASK_HOST";
-constexpr int host_socket = 3;  // in the program that is started
+constexpr int host_socket = 3;       // in the program that is started
+constexpr int exit_no_program = 71;  // EX_OSERR of sysexits.h
 
 /// Raised by every change to what pools, zygotes and task processes say to each other.
 constexpr std::uint32_t task_layout_version = 1;
@@ -56,42 +57,41 @@ bool is_packet_socket(int fd) {
   return ::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET;
 }
 
-/// What posix_spawn is told of the program's signals and descriptors.
-class SpawnSettings {
- public:
-  explicit SpawnSettings(int socket) {
-    ::posix_spawn_file_actions_init(&actions_);
-    ::posix_spawnattr_init(&attributes_);
-    ::posix_spawn_file_actions_addopen(&actions_, STDIN_FILENO, "/dev/null", 0, 0);
-    ::posix_spawn_file_actions_adddup2(&actions_, socket, host_socket);
-    ::posix_spawn_file_actions_addclosefrom_np(&actions_, host_socket + 1);
-    sigset_t none;
-    sigset_t all;
-    sigemptyset(&none);
-    sigfillset(&all);
-    ::posix_spawnattr_setsigmask(&attributes_, &none);
-    ::posix_spawnattr_setsigdefault(&attributes_, &all);
-    ::posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-  }
-  ~SpawnSettings() {
-    ::posix_spawn_file_actions_destroy(&actions_);
-    ::posix_spawnattr_destroy(&attributes_);
-  }
-  SpawnSettings(const SpawnSettings&) = delete;
-  SpawnSettings& operator=(const SpawnSettings&) = delete;
-
-  pid_t spawn(const std::string& file, char* const* arguments, char* const* environment) const {
-    pid_t pid = 0;
-    const int error =
-        ::posix_spawn(&pid, file.c_str(), &actions_, &attributes_, arguments, environment);
-    if (error != 0) throw system_error(error, "cannot start " + file);
-    return pid;
-  }
-
- private:
-  posix_spawn_file_actions_t actions_{};
-  posix_spawnattr_t attributes_{};
+/// What kept the new process from becoming the program; its parent reads this from a pipe.
+struct StartFailure {
+  int error = 0;                    ///< an errno
+  std::array<char, 100> step = {};  ///< in words; empty: the execve() itself
 };
+
+struct Launch {
+  const char* file;
+  char* const* arguments;
+  char* const* environment;
+  const std::function<HostSetupFailure()>& setup;
+};
+
+/// The whole life of the new process until it is the program. Other threads of the parent may have
+/// held any lock when it was forked: system calls, and nothing else.
+[[noreturn]] void become_program(const Launch& launch, int socket, int pipe, pid_t parent) {
+  static_assert(host_socket == STDERR_FILENO + 1, "where keep_only() puts the first");
+  die_with_parent(parent);  // until init(), which asks for it again; it survives execve()
+  reset_signals();
+  StartFailure failure;
+  if (launch.setup) {  // while the descriptors are open that it may need
+    const HostSetupFailure setup = launch.setup();
+    failure.error = setup.error;
+    if (setup.error != 0) ::strncpy(failure.step.data(), setup.step, failure.step.size() - 1);
+  }
+  point_to_null(STDIN_FILENO, STDIN_FILENO);
+  int kept[] = {socket, pipe};
+  keep_only(kept);
+  if (failure.error == 0 && ::fcntl(host_socket, F_SETFD, 0) == 0)
+    ::execve(launch.file, launch.arguments, launch.environment);
+  if (failure.error == 0) failure.error = errno;
+  // If nobody reads it, nobody waits for the program.
+  [[maybe_unused]] const ssize_t told = ::write(kept[1], &failure, sizeof(failure));
+  ::_exit(exit_no_program);
+}
 
 }  // namespace
 
@@ -145,7 +145,32 @@ TaskHost::TaskHost(const Command& command) : name_(command.name) {
   variables.reserve(environment.size() + 1);
   for (std::string& each : environment) variables.push_back(each.data());
   variables.push_back(nullptr);
-  pid_ = SpawnSettings(theirs.get()).spawn(command.file, arguments, variables.data());
+  int pipe_ends[2];
+  if (::pipe2(pipe_ends, O_CLOEXEC) != 0) throw system_error(errno, "cannot make a pipe");
+  const UniqueFd told(pipe_ends[0]);
+  UniqueFd tells(pipe_ends[1]);
+  const Launch launch{command.file.c_str(), arguments, variables.data(), command.setup};
+  const pid_t parent = ::getpid();
+  pid_ = ::fork();
+  if (pid_ < 0) throw system_error(errno, "cannot start " + command.file);
+  if (pid_ == 0) become_program(launch, theirs.get(), tells.get(), parent);
+  tells.reset();
+  await_exec(told.get(), command.file);
+}
+
+/// The pipe is closed by the execve(). Throws if that failed.
+void TaskHost::await_exec(int pipe, const std::string& file) {
+  StartFailure failure;
+  ssize_t got = -1;
+  do {
+    got = ::read(pipe, &failure, sizeof(failure));
+  } while (got < 0 && errno == EINTR);
+  if (got == 0) return;
+  bury();
+  if (got != static_cast<ssize_t>(sizeof(failure))) failure = {EIO, {}};
+  failure.step.back() = '\0';
+  if (failure.step.front() == '\0') throw system_error(failure.error, "cannot start " + file);
+  throw system_error(failure.error, fmt::format("cannot start {}: {}", file, failure.step.data()));
 }
 
 TaskHost::~TaskHost() {

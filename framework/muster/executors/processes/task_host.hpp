@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,6 +31,12 @@ UniqueFd take_host_socket();
 /// reads.
 Bytes call_by_address(const CodeAddress& function);
 
+/// What a setup could not do.
+struct HostSetupFailure {
+  const char* step = "";  ///< in a few words
+  int error = 0;          ///< an errno; 0: nothing has failed
+};
+
 /// A program that was started for its tasks. Must be made and destroyed by one thread which lives
 /// as long: the kernel kills the program when that ends.
 class TaskHost final : public ZygoteLink {
@@ -38,9 +45,13 @@ class TaskHost final : public ZygoteLink {
     std::string file;                      ///< to execute
     std::string name;                      ///< argv[0]: what the program is called
     std::vector<std::string> environment;  ///< "NAME=VALUE"; nothing else is inherited
+    /// Runs in the new process right before the program does, which is not started if this fails.
+    /// Other threads may have held any lock when it was forked: it may make system calls, and
+    /// neither allocate nor throw.
+    std::function<HostSetupFailure()> setup = {};
   };
 
-  /// Starts it. Throws Error(io) if it cannot be.
+  /// Starts it; returns when it is that program. Throws Error(io) if it cannot be.
   explicit TaskHost(const Command& command);
   ~TaskHost() override;  ///< kills it, and with it what runs for it
 
@@ -57,6 +68,7 @@ class TaskHost final : public ZygoteLink {
   void bury() override;
 
  private:
+  void await_exec(int pipe, const std::string& file);
   std::string describe_end();
 
   std::string name_;
