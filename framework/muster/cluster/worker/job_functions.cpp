@@ -3,6 +3,9 @@
 #include <filesystem>
 #include <utility>
 
+#include <fmt/format.h>
+
+#include <muster/cluster/code/code_store.hpp>
 #include <muster/cluster/job_call.hpp>
 #include <muster/cluster/shuffle/run_source.hpp>
 #include <muster/cluster/worker/disk_watch.hpp>
@@ -12,6 +15,12 @@
 
 namespace muster::cluster {
 namespace {
+
+/// The file that a worker has for a plugin has become another one.
+class WrongPlugin : public Error {
+ public:
+  using Error::Error;
+};
 
 Bytes run_map(TaskContext& context, const JobPlace& place, const JobCall& call) {
   mapreduce::MapRequest request = mapreduce::decode_map_request(call.request);
@@ -51,7 +60,20 @@ Bytes run_reduce(TaskContext& context, const JobPlace& place, const JobCall& cal
   return mapreduce::encode(mapreduce::run_reduce(request, jobs::monitor_of(context), source));
 }
 
+/// The worker has looked at the file, but not in this very moment. What is loaded stays.
+void require_right_plugin(const std::filesystem::path& plugin) {
+  static std::filesystem::path loaded;
+  if (plugin == loaded) return;
+  const std::string found = to_hex(sha256_of_file(plugin));
+  if (plugin.filename() != found) {
+    throw WrongPlugin(ErrorCode::corrupt, fmt::format("the plugin '{}' has another digest: {}",
+                                                      plugin.string(), found));
+  }
+  loaded = plugin;
+}
+
 Bytes run(TaskContext& context, const JobPlace& place, const JobCall& call) {
+  require_right_plugin(place.plugin);
   switch (call.kind) {
     case jobs::CallKind::map:
       return run_map(context, place, call);
@@ -80,6 +102,10 @@ void run_job_call(TaskContext& context, std::string_view bytes, detail::ResultSi
     end.runs = lost.runs();
     end.is_gone = lost.is_gone();
     end.silent = lost.silent();
+  } catch (const WrongPlugin& error) {
+    // The worker will notice with the next call, and fetch it again.
+    end.kind = JobCallEnd::Kind::failure;
+    end.failure = {scheduling::FailureCause::worker_lost, error.code(), error.what(), {}};
   } catch (...) {
     end.kind = JobCallEnd::Kind::failure;
     end.failure = jobs::classify(std::current_exception(), [](auto) { return std::string(); });
