@@ -13,6 +13,11 @@ namespace {
 
 constexpr std::chrono::milliseconds whole_test = std::chrono::minutes(5);
 
+void limit(Command& command, const std::string& by) {
+  command.arguments.insert(command.arguments.begin(),
+                           {"/bin/sh", "-c", by + "; exec \"$0\" \"$@\""});
+}
+
 }  // namespace
 
 Command ClusterOfPrograms::command(const std::string& program, Options options) const {
@@ -69,10 +74,7 @@ Running& ClusterOfPrograms::start_coordinator(const Options& options) {
   Command start = command("muster-coordinator", std::move(all));
   start.environment.insert(start.environment.end(), coordinator_environment_.begin(),
                            coordinator_environment_.end());
-  if (open_files_max_) {
-    const std::string script = fmt::format("ulimit -n {}; exec \"$0\" \"$@\"", *open_files_max_);
-    start.arguments.insert(start.arguments.begin(), {"/bin/sh", "-c", script});
-  }
+  if (open_files_max_) limit(start, fmt::format("ulimit -n {}", *open_files_max_));
   coordinator_ = std::make_unique<Running>(start);
   const std::string line = await_line(*coordinator_, "listening at ");
   const auto at = line.find("tcp://");
@@ -88,7 +90,9 @@ Running& ClusterOfPrograms::start_worker(const std::string& name, const Options&
              {"--coordinator", address_, "--name", name, "--env", test::shared_memory_variable()});
   if (std::find(all.begin(), all.end(), "--slots") == all.end())
     all.insert(all.end(), {"--slots", "1"});
-  workers_.push_back(std::make_unique<Running>(command("muster-worker", std::move(all))));
+  Command start = command("muster-worker", std::move(all));
+  if (address_space_max_) limit(start, fmt::format("ulimit -v {}", *address_space_max_));
+  workers_.push_back(std::make_unique<Running>(start));
   return *workers_.back();
 }
 

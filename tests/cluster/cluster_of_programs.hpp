@@ -38,6 +38,8 @@ class ClusterOfPrograms : public ::testing::Test {
   }
   /// The next coordinators may have no more files open than this.
   void limit_open_files(unsigned files) { open_files_max_ = files; }
+  /// The next workers, and all that they start, may have no more memory each than this.
+  void limit_address_space(unsigned kib) { address_space_max_ = kib; }
   /// The next coordinator chooses another port.
   void forget_address() { address_.clear(); }
   Running& start_worker(const std::string& name, const Options& options = {});
@@ -64,6 +66,7 @@ class ClusterOfPrograms : public ::testing::Test {
   std::string address_;
   std::vector<std::string> coordinator_environment_;
   std::optional<unsigned> open_files_max_;
+  std::optional<unsigned> address_space_max_;
   std::unique_ptr<Running> coordinator_;
   std::vector<std::unique_ptr<Running>> workers_;
   std::vector<std::unique_ptr<Running>> dead_;

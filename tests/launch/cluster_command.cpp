@@ -111,7 +111,7 @@ void ClusterCommand::TearDown() {
     }
   }
   if (fs::exists(of_cluster())) cluster({"down", "--grace", "1s"});
-  ClusterOfPrograms::TearDown();
+  ClusterJobs::TearDown();
 }
 
 }  // namespace muster::testing

@@ -6,12 +6,12 @@
 #include <muster/cluster/client/cluster_executor.hpp>
 #include <muster/muster.hpp>
 
-#include "cluster/cluster_of_programs.hpp"
+#include "cluster/cluster_jobs.hpp"
 
 namespace muster::testing {
 
 /// Tests of `muster cluster`: what it starts is of this test alone, and nothing may be left of it.
-class ClusterCommand : public ClusterOfPrograms {
+class ClusterCommand : public ClusterJobs {
  protected:
   void TearDown() override;
 

@@ -108,6 +108,12 @@ SlurmDaemons::SlurmDaemons(fs::path directory, std::vector<std::string> environm
   if (!are_idle) throw std::runtime_error("nodes are not idle: " + call({"sinfo"}).text());
 }
 
+void SlurmDaemons::kill_slurmd(const std::string& node) {
+  Running& slurmd = *daemons_.at(daemons_.size() - 4 + static_cast<std::size_t>(node.back() - '0'));
+  slurmd.send(SIGKILL);
+  if (!eventually([&] { return slurmd.ended(); })) throw std::runtime_error(node + " lives");
+}
+
 void SlurmDaemons::write_configuration() const {
   const auto ports = free_ports(4);
   write_file_synced(directory_ / "slurm.conf", fmt::format(configuration, directory_.string(),

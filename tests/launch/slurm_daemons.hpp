@@ -26,6 +26,9 @@ class SlurmDaemons {
   /// What squeue lists, a line for each array task; `format` as squeue takes it.
   std::vector<std::string> queue(const std::string& format = "%i") const;
 
+  /// Kills the slurmd of node n1, n2 or n3; what it had started goes on.
+  void kill_slurmd(const std::string& node);
+
  private:
   void write_configuration() const;
   Command daemon(std::vector<std::string> arguments) const;

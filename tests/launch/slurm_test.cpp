@@ -3,14 +3,12 @@
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include <unistd.h>
 
-#include "cluster_command.hpp"
-#include "slurm_daemons.hpp"
+#include "slurm_cluster.hpp"
 
 namespace muster::testing {
 namespace {
@@ -27,44 +25,6 @@ int count_slowly(int number) {
   ::usleep(10'000);  // slow on purpose: so that there is something to interrupt
   return number;
 }
-
-class Slurm : public ClusterCommand {
- protected:
-  void SetUp() override {
-    ClusterCommand::SetUp();
-    const std::string missing = SlurmDaemons::missing();
-    if (!missing.empty()) GTEST_SKIP() << missing;
-    fs::create_directories(path("slurm"));
-    slurm = std::make_unique<SlurmDaemons>(path("slurm"), command("muster", {}).environment);
-    environment = {slurm->variable()};
-    start_coordinator();
-  }
-  void TearDown() override {
-    if (slurm != nullptr && fs::exists(of_cluster())) {
-      cluster({"down", "--grace", "1s"});
-    }
-    slurm.reset();
-    ClusterCommand::TearDown();
-  }
-
-  Finished up_with(Options arguments) const {
-    arguments.insert(arguments.begin(),
-                     {"--launcher", "slurm", "--coordinator", address(), "--poll", "100ms"});
-    return up(std::move(arguments));
-  }
-  bool are_running(std::size_t count) const {
-    const bool ok = eventually([&] {
-      const auto states = slurm->queue("%T");
-      return states.size() == count &&
-             std::count(states.begin(), states.end(), "RUNNING") == static_cast<long>(count);
-    });
-    EXPECT_TRUE(ok) << slurm->call({"squeue"}).text();
-    return ok;
-  }
-  void expect_empty_queue() const { EXPECT_TRUE(slurm->queue().empty()); }
-
-  std::unique_ptr<SlurmDaemons> slurm;
-};
 
 TEST_F(Slurm, UpRunsCallsAndDownLeavesNothing) {
   ASSERT_EQ(address_of(up_with({"-n", "3", "--", "--partition=main", "--comment", "a \"b\" c"})),

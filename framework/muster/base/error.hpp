@@ -21,7 +21,9 @@ enum class ErrorCode : std::uint8_t {
   limit,          ///< a stated limit (memory, size, count) was reached
   cancelled,      ///< stopped on request
   broken,         ///< an executor cannot work any more
+  out_of_memory,  ///< a task got no more memory
 };
+inline constexpr ErrorCode last_error_code = ErrorCode::out_of_memory;
 
 /// The name of a code as it appears in logs and JSON, such as "no_space".
 std::string_view to_string(ErrorCode code) noexcept;

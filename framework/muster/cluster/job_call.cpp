@@ -116,7 +116,7 @@ JobCallEnd decode_job_call_end(std::string_view bytes) {
   end.kind = get_enum(in, JobCallEnd::Kind::no_room);
   end.value = in.string();
   end.failure.cause = get_enum(in, scheduling::FailureCause::input_lost);
-  end.failure.code = get_enum(in, ErrorCode::broken);
+  end.failure.code = get_enum(in, last_error_code);
   end.failure.message = in.string();
   end.failure.hint = in.string();
   for (std::uint64_t count = in.varint(); count > 0; --count)

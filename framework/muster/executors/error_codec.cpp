@@ -143,7 +143,7 @@ Description decode(std::string_view bytes) {
   Description out;
   RemoteErrorDetails& details = out.details;
   details.code = reader.fixed<ErrorCode>();
-  if (details.code > ErrorCode::broken) reader.fail("unknown error code");
+  if (details.code > last_error_code) reader.fail("unknown error code");
   details.names_itself = reader.fixed<bool>();
   details.hint = read_text(reader, text_bytes_max);
   const std::uint64_t causes = reader.varint();

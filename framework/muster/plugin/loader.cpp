@@ -107,7 +107,8 @@ struct Report {
       case MUSTER_FAILURE_LIMIT:
         return Error(ErrorCode::limit, message, hint);
       case MUSTER_FAILURE_MEMORY:
-        return Error(ErrorCode::limit, fmt::format("task '{}' ran out of memory", task), hint);
+        return Error(ErrorCode::out_of_memory, fmt::format("task '{}' ran out of memory", task),
+                     hint);
       default:
         break;
     }

@@ -87,6 +87,7 @@ class Faulty {
     if (fault_ == "abort") std::abort();
     if (fault_ == "exit") ::_exit(0);
     if (fault_ == "allocate") allocate_for_ever();
+    if (fault_ == "allocate_once" && comes_first(path_)) allocate_for_ever();
     if (fault_ == "print") print();
     if (fault_ == "loop") {
       comes_first(path_);
@@ -143,9 +144,9 @@ MUSTER_PLUGIN(faulty, "0.1.0", tasks) {
       .parameter({.name = "fault",
                   .default_value = "none",
                   .choices =
-                      "none|throw|throw_int|segfault|abort|exit|allocate|print|loop|truncate|"
-                      "remove|read|loaded_free|append|make_output|wait_once|crash_once|slow|"
-                      "constructor|constructor_crash",
+                      "none|throw|throw_int|segfault|abort|exit|allocate|allocate_once|print|loop|"
+                      "truncate|remove|read|loaded_free|append|make_output|wait_once|crash_once|"
+                      "slow|constructor|constructor_crash",
                   .help = "what to do"})
       .parameter({.name = "path", .help = "the file it is done to"});
   tasks.add_map_reduce<ReduceFault>("reduce_fault").summary("throws in reduce");

@@ -64,12 +64,22 @@ TEST(Classify, says_where_a_process_died_if_that_is_known) {
   EXPECT_EQ(death(SIGSEGV, 0).message.find("it was at"), std::string::npos);
 }
 
+TEST(Classify, knows_who_died_for_want_of_memory) {
+  WorkerDeath how;
+  how.signal = SIGKILL;
+  EXPECT_EQ(of(WorkerDiedError(how)).cause, FailureCause::killed);
+  how.out_of_memory = true;
+  const AttemptFailure failure = of(WorkerDiedError(how));
+  EXPECT_EQ(failure.cause, FailureCause::out_of_memory);
+  EXPECT_NE(failure.message.find("for want of memory"), std::string::npos) << failure.message;
+}
+
 TEST(Classify, takes_other_exceptions_for_errors_of_the_task) {
   const AttemptFailure failure = of(std::runtime_error("odd"));
   EXPECT_EQ(failure.cause, FailureCause::task_error);
   EXPECT_EQ(failure.code, ErrorCode::task);
   EXPECT_EQ(failure.message, "odd");
-  EXPECT_EQ(of(std::bad_alloc()).cause, FailureCause::task_error);
+  EXPECT_EQ(of(std::bad_alloc()).cause, FailureCause::out_of_memory);
 }
 
 // Whatever was thrown: a runner that asks for the class of a failure has to get one.

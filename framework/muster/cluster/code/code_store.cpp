@@ -76,18 +76,26 @@ std::filesystem::path CodeStore::path_of(const wire::Digest& digest) const {
 
 bool CodeStore::has(const wire::Digest& digest) {
   const std::filesystem::path path = path_of(digest);
-  std::error_code error;
-  if (!std::filesystem::exists(path, error)) {
-    sound_.erase(digest);
-    return false;
-  }
-  if (sound_.contains(digest)) return true;
+  // Before it is read: what changes meanwhile is read again the next time.
+  const std::optional<Version> version = version_of(path);
+  const auto known = sound_.find(digest);
+  if (version && known != sound_.end() && known->second == *version) return true;
+  if (known != sound_.end()) sound_.erase(known);
+  if (!version) return false;
   if (sha256_of_file(path) != digest) {
     remove_quietly(path);
     return false;
   }
-  sound_.insert(digest);
+  sound_.emplace(digest, *version);
   return true;
+}
+
+std::optional<CodeStore::Version> CodeStore::version_of(const std::filesystem::path& path) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0) return std::nullopt;
+  return Version{info.st_dev, info.st_ino, static_cast<std::uint64_t>(info.st_size),
+                 static_cast<std::uint64_t>(info.st_ctim.tv_sec),
+                 static_cast<std::uint64_t>(info.st_ctim.tv_nsec)};
 }
 
 wire::CodePiece CodeStore::read(const wire::Digest& digest, std::uint64_t offset) const {
@@ -149,17 +157,18 @@ DownloadStep CodeStore::add(const wire::CodePiece& piece) {
 }
 
 void CodeStore::complete(const wire::Digest& digest, Download& download) {
-  if (download.hash.finish() != digest) {
+  if (const wire::Digest got = download.hash.finish(); got != digest) {
     throw Error(ErrorCode::corrupt,
-                fmt::format("what came as {} has another digest", to_hex(digest)));
+                fmt::format("what came as {} has another digest: {}", to_hex(digest), to_hex(got)));
   }
   constexpr mode_t read_and_execute = 0500;
   if (::fchmod(download.file.get(), read_and_execute) != 0)
     throw system_error(errno, download.path.string());
   sync_file(download.file.get(), download.path);
   download.file.reset();  // nobody executes what somebody writes
-  std::filesystem::rename(download.path, path_of(digest));
-  sound_.insert(digest);
+  const std::filesystem::path path = path_of(digest);
+  std::filesystem::rename(download.path, path);
+  if (const auto version = version_of(path)) sound_.insert_or_assign(digest, *version);
 }
 
 }  // namespace muster::cluster

@@ -1,10 +1,10 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 
 #include <muster/base/file.hpp>
@@ -20,8 +20,8 @@ struct DownloadStep {
 };
 
 /// Programs and plugins as files that are named by their SHA-256, in a directory. What is found
-/// there is believed once it has been read and has the right digest. Several programs may use one
-/// directory. Not thread-safe.
+/// there is believed once it has been read and has the right digest, and for as long as it stays
+/// the file that was read. Several programs may use one directory. Not thread-safe.
 class CodeStore {
  public:
   static constexpr std::uint64_t file_bytes_max = std::uint64_t{2} << 30U;
@@ -32,7 +32,7 @@ class CodeStore {
   CodeStore(CodeStore&&) noexcept = default;
   CodeStore& operator=(CodeStore&&) = delete;
 
-  /// Reads the file the first time. One that is damaged is removed.
+  /// Reads the file the first time, and when it has changed. One that is damaged is removed.
   bool has(const wire::Digest& digest);
   /// Of what there is: read-only and executable.
   std::filesystem::path path_of(const wire::Digest& digest) const;
@@ -58,11 +58,15 @@ class CodeStore {
     std::uint64_t offset = 0;
   };
 
+  /// Another one after each change of a file: what stat(2) says of it.
+  using Version = std::array<std::uint64_t, 5>;
+
+  static std::optional<Version> version_of(const std::filesystem::path& path);
   Download& begin(const wire::CodePiece& piece);
   void complete(const wire::Digest& digest, Download& download);
 
   std::filesystem::path directory_;
-  std::set<wire::Digest> sound_;
+  std::map<wire::Digest, Version> sound_;  ///< of files that were read
   std::map<wire::Digest, Download> downloads_;
 };
 

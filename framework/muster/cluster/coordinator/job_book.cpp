@@ -230,9 +230,7 @@ jobs::AttemptFailure JobBook::failure_of(const Job& of, const scheduling::StartA
       } catch (const Error&) {
         error = std::current_exception();
       }
-      jobs::AttemptFailure out = jobs::classify(error, place);
-      if (end.kind == wire::EndKind::out_of_memory) out.cause = FailureCause::out_of_memory;
-      return out;
+      return jobs::classify(error, place);
     }
     case wire::EndKind::error:
       return jobs::classify(detail::decode_exception(end.bytes), place);

@@ -79,12 +79,15 @@ std::vector<scheduling::Event> JobBook::lose_input(TimePoint now, Job& of,
   return out;
 }
 
+/// Troubles were due to it, whoever was blamed for them: they say nothing of what comes.
 void JobBook::end_setting_apart(TimePoint now) {
-  std::erase_if(set_apart_, [&](const auto& each) {
+  const std::size_t over = std::erase_if(set_apart_, [&](const auto& each) {
     if (each.second > now) return false;
     orders_.push_back(scheduling::WorkerResumed{each.first});
     return true;
   });
+  if (over == 0) return;
+  for (auto& [id, job] : jobs_) job->troubles.clear();
 }
 
 }  // namespace muster::cluster

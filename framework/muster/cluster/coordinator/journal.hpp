@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include <muster/cluster/coordinator/journal_mark.hpp>
 #include <muster/wire/jobs.hpp>
 
 namespace muster::cluster {
@@ -17,12 +18,16 @@ namespace muster::cluster {
 /// then it is on the disk.
 ///
 /// It says which version of the schema it has; one of another version is refused, not guessed at.
+/// So is one that is damaged, or of which something is missing: all is looked at when it is opened.
+/// What jobs and chunks say has a checksum, since SQLite has none in its database; and beside it is
+/// a JournalMark.
 ///
 /// Not thread-safe. Everything throws Error(io, no_space or corrupt) that names the file.
 class Journal {
  public:
   /// Made if it is missing, for its owner alone. ":memory:" lasts as long as this. Throws
-  /// Error(usage) if another coordinator has it open, or it is of another version.
+  /// Error(usage) if another coordinator has it open, or it is of another version, and
+  /// Error(corrupt) if anything is missing or not as it was written.
   explicit Journal(const std::filesystem::path& file);
   ~Journal();
   Journal(const Journal&) = delete;
@@ -71,14 +76,23 @@ class Journal {
   class Statement;
   struct Database;
 
+  void require_there() const;
+  void create();
+  void open(const std::filesystem::path& file);
   void execute(const char* sql);
-  void make_schema();
+  std::uint64_t number_of(const char* sql);
+  void require_version();
+  void require_undamaged();
+  void take_life();
+  void put_state(const wire::JobState& state);
   void begin();
   [[noreturn]] void fail(const char* what) const;
 
   std::filesystem::path file_;
   std::unique_ptr<Database> database_;
+  std::optional<JournalMark> mark_;  ///< of one that is a file
   bool in_transaction_ = false;
+  std::uint64_t commits_ = 0;  ///< in all lives
   std::uint64_t life_ = 0;
 };
 

@@ -4,6 +4,9 @@
 #include <filesystem>
 #include <utility>
 
+#include <fmt/format.h>
+
+#include <muster/cluster/code/code_store.hpp>
 #include <muster/cluster/job_call.hpp>
 #include <muster/cluster/shuffle/run_source.hpp>
 #include <muster/cluster/worker/disk_watch.hpp>
@@ -32,6 +35,12 @@ void confine(const JobPlace& place, std::uint64_t job, const std::filesystem::pa
   if (output.is_absolute()) rules.writable.push_back(output.parent_path());
   sandbox::enter_sandbox(rules);
 }
+
+/// The file that a worker has for a plugin has become another one.
+class WrongPlugin : public Error {
+ public:
+  using Error::Error;
+};
 
 Bytes run_map(TaskContext& context, const JobPlace& place, const JobCall& call) {
   mapreduce::MapRequest request = mapreduce::decode_map_request(call.request);
@@ -73,7 +82,20 @@ Bytes run_reduce(TaskContext& context, const JobPlace& place, const JobCall& cal
   return mapreduce::encode(mapreduce::run_reduce(request, jobs::monitor_of(context), source));
 }
 
+/// The worker has looked at the file, but not in this very moment. What is loaded stays.
+void require_right_plugin(const std::filesystem::path& plugin) {
+  static std::filesystem::path loaded;
+  if (plugin == loaded) return;
+  const std::string found = to_hex(sha256_of_file(plugin));
+  if (plugin.filename() != found) {
+    throw WrongPlugin(ErrorCode::corrupt, fmt::format("the plugin '{}' has another digest: {}",
+                                                      plugin.string(), found));
+  }
+  loaded = plugin;
+}
+
 Bytes run(TaskContext& context, const JobPlace& place, const JobCall& call) {
+  require_right_plugin(place.plugin);
   switch (call.kind) {
     case jobs::CallKind::map:
       return run_map(context, place, call);
@@ -102,6 +124,10 @@ void run_job_call(TaskContext& context, std::string_view bytes, detail::ResultSi
     end.runs = lost.runs();
     end.is_gone = lost.is_gone();
     end.silent = lost.silent();
+  } catch (const WrongPlugin& error) {
+    // The worker will notice with the next call, and fetch it again.
+    end.kind = JobCallEnd::Kind::failure;
+    end.failure = {scheduling::FailureCause::worker_lost, error.code(), error.what(), {}};
   } catch (...) {
     end.kind = JobCallEnd::Kind::failure;
     end.failure = jobs::classify(std::current_exception(), [](auto) { return std::string(); });

@@ -54,8 +54,11 @@ void Program::look_for_files() {
 }
 
 void Program::advance(TimePoint now) {
-  if (failure_ || pool_ != nullptr) return;
+  if (failure_) return;
   try {
+    // Processes that are still to come load a plugin's file as it is then.
+    if (pool_ != nullptr && kind_ == wire::CodeKind::plugin) look_for_files();
+    if (pool_ != nullptr) return;
     if (host_ == nullptr) {
       look_for_files();
       if (missing_.empty() && kind_ == wire::CodeKind::plugin) {
@@ -172,7 +175,7 @@ detail::TaskPtr Program::make_task(wire::Call&& call, std::uint64_t generation) 
 }
 
 void Program::run(detail::TaskPtr task) {
-  if (pool_ == nullptr) {
+  if (pool_ == nullptr || failure_) {
     end_as_failed(std::move(task));
     return;
   }

@@ -49,7 +49,8 @@ class Program {
 
   bool is_plugin() const noexcept { return kind_ == wire::CodeKind::plugin; }
 
-  /// Goes on as far as it can: to be called when a file has come, and until is_starting() is over.
+  /// Goes on as far as it can: to be called when a file has come, until is_starting() is over, and
+  /// with each call, since a plugin's file may have gone or changed: then it waits for that again.
   /// If it cannot go on, all its calls end, with the reason.
   void advance(TimePoint now);
   bool is_starting() const noexcept { return host_ != nullptr && pool_ == nullptr; }
@@ -65,7 +66,9 @@ class Program {
   /// A call that came in this session. What becomes of it goes to the sink.
   detail::TaskPtr make_task(wire::Call&& call, std::uint64_t generation);
   /// What is run would run, or fail, at once: nothing has to be fetched or started first.
-  bool is_ready() const noexcept { return pool_ != nullptr || failure_.has_value(); }
+  bool is_ready() const noexcept {
+    return failure_.has_value() || (pool_ != nullptr && missing_.empty());
+  }
   /// Once it is ready.
   void run(detail::TaskPtr task);
   /// Ends a call that was not given to run(), as the kind says.

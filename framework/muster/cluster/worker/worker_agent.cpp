@@ -194,13 +194,14 @@ void WorkerAgent::keep_only(const wire::LiveJobs& live) const {
 
 Program& WorkerAgent::program(TimePoint now, const wire::Digest& digest, wire::CodeKind kind) {
   std::unique_ptr<Program>& place = programs_[digest];
-  if (place != nullptr && !place->is_over(now)) return *place;
-  for (auto& [number, call] : open_) {  // what waited for the one that is over ends with it
-    if (call.program == digest) end_unstarted(call, wire::EndKind::returned);
+  if (place == nullptr || place->is_over(now)) {
+    for (auto& [number, call] : open_) {  // what waited for the one that is over ends with it
+      if (call.program == digest) end_unstarted(call, wire::EndKind::returned);
+    }
+    place.reset();  // before there is another one
+    place = std::make_unique<Program>(digest, kind, options_.programs, store_, *this);
   }
-  place.reset();  // before there is another one
-  place = std::make_unique<Program>(digest, kind, options_.programs, store_, *this);
-  place->advance(now);
+  place->advance(now);  // also of one that runs: a plugin's file may have changed
   for (const wire::Digest& each : place->missing_files()) wanted_.try_emplace(each, false);
   return *place;
 }
