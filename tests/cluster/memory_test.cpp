@@ -69,7 +69,7 @@ TEST_F(WorkerMemoryKillTest, OfAControlGroupIsToldApart) {
   const test::MemoryGroup group(group_bytes);
   if (!group.joined())
     GTEST_SKIP() << "needs root, or a control group of one's own, to limit its memory";
-  start_worker("a");
+  start_worker("a", {"--sandbox-write", path("")});
   expect_reason("killed by signal 9 (SIGKILL), by the kernel for want of memory,");
   EXPECT_EQ(group.kills(), static_cast<std::uint64_t>(faults)) << "it was the kernel, each time";
   workers().clear();
@@ -79,7 +79,7 @@ TEST_F(WorkerMemoryKillTest, OfAControlGroupIsToldApart) {
 TEST_F(WorkerMemory, OfAnAddressSpaceIsReportedAsSuch) {
   start_coordinator();
   limit_address_space(900'000);
-  start_worker("a");
+  start_worker("a", {"--sandbox-write", path("")});
   expect_reason("task 'faulty' ran out of memory");
   EXPECT_EQ(faults, budget + 1);
 }

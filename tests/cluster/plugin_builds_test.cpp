@@ -89,7 +89,7 @@ class PluginBuilds : public ClusterJobs {
 
 TEST_F(PluginBuilds, OfTwoClientsAtATimeAreNotMixedUp) {
   start_coordinator();
-  start_worker("a", {"--slots", "2"});
+  start_worker("a", {"--slots", "2", "--sandbox-write", path("")});
   const std::vector<std::string> builds{"one", "other"};
   std::vector<std::unique_ptr<Running>> clients;
   for (const std::string& each : builds) {
@@ -109,7 +109,7 @@ TEST_F(PluginBuilds, OfTwoClientsAtATimeAreNotMixedUp) {
 
 TEST_F(PluginBuilds, ThatReplaceEachOtherOnADiskAreToldApart) {
   start_coordinator();
-  start_worker("a");
+  start_worker("a", {"--sandbox-write", path("")});
   const std::string own = path("own.so");
   for (const char* build : {"one", "other", "one"}) {
     fs::copy_file(file(build), path("copy"));
@@ -129,7 +129,7 @@ TEST_F(PluginBuilds, UnderAWrongNameInACacheAreFetchedAnew) {
   fs::copy_file(file("other"), stored("cache", "other"));
   damage(stored("cache", "other"));
   replace(stored("state", "one"), "other");
-  start_worker("a");
+  start_worker("a", {"--sandbox-write", path("")});
   expect_right_code("one");
   expect_right_code("other");
   EXPECT_TRUE(read(stored("cache", "one")) == read(file("one")));
@@ -141,7 +141,7 @@ TEST_F(PluginBuilds, UnderAWrongNameInACacheAreFetchedAnew) {
 // Also when worker and coordinator have looked at the files already, and use them.
 TEST_F(PluginBuilds, ThatChangeInACacheMeanwhileAreFetchedAnew) {
   start_coordinator();
-  start_worker("a");
+  start_worker("a", {"--sandbox-write", path("")});
   for (int round = 0; round < 2; ++round) {
     expect_right_code("one");
     replace(stored("cache", "one"), "other");
@@ -161,7 +161,7 @@ TEST_F(PluginBuilds, ThatChangeInACacheMeanwhileAreFetchedAnew) {
 // A process that comes later loads the file again.
 TEST_F(PluginBuilds, ThatChangeInACacheDuringAJobAreFetchedAnew) {
   start_coordinator();
-  start_worker("a");
+  start_worker("a", {"--sandbox-write", path("")});
   const std::vector<std::string> more{"--set", "until=" + path("gate").string(), "--set",
                                       "dead=" + path("dead").string()};
   write("lines", "line 0000\nline 0001\nline 0002\nline 0003\nline 0004\nDIE\n");

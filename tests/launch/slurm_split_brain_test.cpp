@@ -83,7 +83,7 @@ TEST_F(SlurmSplitBrain, TheOldCopyOfARequeuedPilotIsNotBelieved) {
   close_gate();
 
   test::HeldLink link(address());
-  address_of(up_at(link.address(), {"-n", "2", "--", "--exclusive"}));
+  address_of(up_at(link.address(), {"-n", "2", "--sandbox-write", path(""), "--", "--exclusive"}));
   ASSERT_TRUE(are_running(2)) << "each on a node of its own";
   const std::string pilot = slurm->queue().front();
   const std::string worker = "default-" + pilot;

@@ -23,7 +23,7 @@ enum class ErrorCode : std::uint8_t {
   broken,         ///< an executor cannot work any more
   out_of_memory,  ///< a task got no more memory
 };
-inline constexpr ErrorCode last_error_code = ErrorCode::out_of_memory;
+inline constexpr ErrorCode last_error_code = ErrorCode::out_of_memory;  ///< the highest number
 
 /// The name of a code as it appears in logs and JSON, such as "no_space".
 std::string_view to_string(ErrorCode code) noexcept;
