@@ -3,7 +3,6 @@
 #include <cstdlib>
 
 #include <fcntl.h>
-#include <malloc.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -55,12 +54,6 @@ void keep_only(std::span<int> fds) noexcept {
     fd = place++;
   }
   require(::close_range(static_cast<unsigned>(above), ~0U, 0) == 0);
-}
-
-void keep_freed_memory() noexcept {
-  constexpr int largest_mmap_threshold = 32 << 20;  // what mallopt(3) takes
-  ::mallopt(M_MMAP_THRESHOLD, largest_mmap_threshold);
-  ::mallopt(M_TRIM_THRESHOLD, 2 * largest_mmap_threshold);
 }
 
 void apply_limits(const ProcessLimits& limits) noexcept {

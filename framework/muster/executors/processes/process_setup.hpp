@@ -24,10 +24,6 @@ void point_to_null(int first, int second) noexcept;
 /// Closes every descriptor above stderr but those in `fds`, which are moved to 3, 4 and so on.
 void keep_only(std::span<int> fds) noexcept;
 
-/// Has the allocator keep what is freed, up to 64 MiB: tasks come again with arguments of the same
-/// size, and memory that is new from the system costs more to touch than to copy.
-void keep_freed_memory() noexcept;
-
 /// Sets resource limits.
 void apply_limits(const ProcessLimits& limits) noexcept;
 

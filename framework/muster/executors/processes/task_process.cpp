@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <muster/base/error.hpp>
+#include <muster/base/freed_memory.hpp>
 #include <muster/base/units.hpp>
 #include <muster/executors/code_address.hpp>
 #include <muster/executors/error_codec.hpp>
