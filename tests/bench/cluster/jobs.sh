@@ -9,29 +9,11 @@ build_dir=${1:?usage: $0 BUILD_DIR [BYTES=1000000000] [RUNS=5]}
 bytes=${2:-1000000000}
 runs=${3:-5}
 bin=$build_dir/bin
-scratch=$(mktemp -d)
-pids=()
-end() {
-  kill "${pids[@]}" 2>/dev/null || true
-  wait
-  rm -rf "$scratch"
-}
-trap end EXIT
+. "$(dirname "$0")/local_cluster.sh"
 
 "$bin/muster-make-text" "$bytes" >"$scratch/text"
-"$bin/muster-coordinator" --bind 'tcp://127.0.0.1:*' --state "$scratch/state" \
-  2>"$scratch/coordinator.log" &
-pids+=($!)
-for _ in $(seq 200); do
-  address=$(grep -o 'tcp://[0-9.:]*' "$scratch/coordinator.log" || true)
-  [[ -n $address ]] && break
-  sleep 0.05  # bounded poll
-done
-for name in a b; do
-  "$bin/muster-worker" --coordinator "$address" --slots 1 --name "$name" \
-    --cache "$scratch/cache" --scratch "$scratch" 2>"$scratch/$name.log" &
-  pids+=($!)
-done
+start_coordinator
+for name in a b; do start_worker "$name"; done
 count() {  # NAME ARGUMENT...
   local name=$1 begin
   shift

@@ -10,35 +10,16 @@ build_dir=${1:?usage: $0 BUILD_DIR [RUNS=5]}
 runs=${2:-5}
 here=$(cd "$(dirname "$0")" && pwd)
 bin=$build_dir/bin
-scratch=$(mktemp -d)
-pids=()
-end() {
-  kill "${pids[@]}" 2>/dev/null || true
-  wait
-  rm -rf "$scratch"
-}
-trap end EXIT
+. "$(dirname "$0")/local_cluster.sh"
 
 echo "date      $(date -u +%Y-%m-%dT%H:%MZ)"
 echo "machine   $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) cores"
 echo "load      $(cut -d' ' -f1-3 /proc/loadavg)"
-"$bin/muster-coordinator" --bind 'tcp://127.0.0.1:*' --state "$scratch/state" \
-  2>"$scratch/coordinator.log" &
-coordinator=$!
-pids+=("$coordinator")
-for _ in $(seq 200); do
-  address=$(grep -o 'tcp://[0-9.:]*' "$scratch/coordinator.log" || true)
-  [[ -n $address ]] && break
-  sleep 0.05  # bounded poll
-done
-for name in a b; do
-  "$bin/muster-worker" --coordinator "$address" --slots 1 --name "$name" \
-    --cache "$scratch/cache" 2>"$scratch/$name.log" &
-  pids+=($!)
-done
+start_coordinator
+for name in a b; do start_worker "$name"; done
 for _ in $(seq "$runs"); do
   "$bin/muster-cluster-floor"
-  "$bin/muster-cluster-bench" "$address" "$coordinator"
+  "$bin/muster-cluster-bench" "$address" "${pids[0]}"
   if /usr/bin/python3 -c 'import distributed' 2>/dev/null; then
     /usr/bin/python3 "$here/peers.py" 2>/dev/null
   fi

@@ -10,26 +10,12 @@ build_dir=${1:?usage: $0 BUILD_DIR [BYTES=4000000000] [RUNS=3]}
 bytes=${2:-4000000000}
 runs=${3:-3}
 bin=$build_dir/bin
-scratch=$(mktemp -d)
-pids=()
-end() {
-  kill "${pids[@]}" 2>/dev/null || true
-  wait
-  rm -rf "$scratch"
-}
-trap end EXIT
+. "$(dirname "$0")/local_cluster.sh"
 
 echo "date      $(date -u +%Y-%m-%dT%H:%MZ)"
 echo "machine   $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) cores"
 "$bin/muster-make-text" "$bytes" >"$scratch/text"
-"$bin/muster-coordinator" --bind 'tcp://127.0.0.1:*' --state "$scratch/state" \
-  --address-file "$scratch/address" 2>"$scratch/coordinator.log" &
-pids+=($!)
-for _ in $(seq 200); do
-  [[ -s $scratch/address ]] && break
-  sleep 0.05  # bounded poll
-done
-address=$(<"$scratch/address")
+start_coordinator
 count() {  # NAME ARGUMENT...
   local name=$1 begin
   shift
@@ -40,9 +26,7 @@ count() {  # NAME ARGUMENT...
 workers=0
 for ((wanted = 1; wanted <= $(nproc); wanted *= 2)); do
   while ((workers < wanted)); do
-    "$bin/muster-worker" --coordinator "$address" --slots 1 --name "w$workers" \
-      --cache "$scratch/cache" --scratch "$scratch" 2>"$scratch/w$workers.log" &
-    pids+=($!)
+    start_worker "w$workers"
     workers=$((workers + 1))
   done
   for _ in $(seq 200); do
