@@ -63,7 +63,7 @@ class Program {
   /// A file is not to be had.
   void file_is_missing(const std::string& reason);
 
-  /// A call that came in this session. What becomes of it goes to the sink.
+  /// A task for the call, to be given to run(). What becomes of it goes to the sink.
   detail::TaskPtr make_task(wire::Call&& call, std::uint64_t generation);
   /// What is run would run, or fail, at once: nothing has to be fetched or started first.
   bool is_ready() const noexcept {
