@@ -10,8 +10,9 @@
 
 #include <muster/cluster/code/sha256.hpp>
 #include <muster/cluster/job_call.hpp>
-#include <muster/jobs/plan_codec.hpp>
 #include <muster/mapreduce/attempt.hpp>
+
+#include "support/count_job.hpp"
 
 namespace muster::simulation {
 namespace {
@@ -42,22 +43,10 @@ std::uint64_t records_in_all() {
 }
 
 wire::SubmitJob submission(const std::filesystem::path& parts) {
-  jobs::Plan plan;
-  plan.task = {"/count.so", "count", {}};
-  plan.info.name = "count";
-  plan.info.kind = plugin::TaskKind::map_reduce;
-  plan.plugin_name = "count";
-  plan.files.push_back({"/in", "in", 10 * chunks});
-  for (std::uint32_t i = 0; i < chunks; ++i) plan.chunks.push_back({{0, 10 * i, 10}});
-  plan.input_bytes = 10 * chunks;
-  plan.partitions = partitions;
-  wire::SubmitJob out;
+  wire::SubmitJob out = test::count_job(chunks, partitions, parts);
   out.number = 1;
   out.ticket = ticket;
-  out.name = "count";
-  out.plan = jobs::encode(plan);
   out.plugin = cluster::sha256(simulation::plugin);
-  out.parts = parts;
   return out;
 }
 

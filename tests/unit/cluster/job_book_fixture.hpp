@@ -15,8 +15,9 @@
 #include <muster/base/temp_dir.hpp>
 #include <muster/cluster/coordinator/job_book.hpp>
 #include <muster/cluster/task_death.hpp>
-#include <muster/jobs/plan_codec.hpp>
 #include <muster/mapreduce/attempt.hpp>
+
+#include "support/count_job.hpp"
 
 namespace muster::cluster {
 
@@ -67,20 +68,8 @@ class JobBookFixture : public testing::Test {
   }
 
   wire::SubmitJob submission(std::uint64_t of_ticket) const {
-    jobs::Plan plan;
-    plan.task = {"/plugins/count.so", "count", {}};
-    plan.info.name = "count";
-    plan.info.kind = plugin::TaskKind::map_reduce;
-    plan.plugin_name = "count";
-    plan.files.push_back({"/in", "in", 10 * map_chunks});
-    for (std::uint32_t i = 0; i < map_chunks; ++i) plan.chunks.push_back({{0, 10 * i, 10}});
-    plan.input_bytes = 10 * map_chunks;
-    plan.partitions = partitions;
-    wire::SubmitJob out;
+    wire::SubmitJob out = test::count_job(map_chunks, partitions, directory.path());
     out.ticket = of_ticket;
-    out.name = "count";
-    out.plan = jobs::encode(plan);
-    out.parts = directory.path();
     return out;
   }
   void start_job() {
