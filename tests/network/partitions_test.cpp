@@ -54,6 +54,36 @@ class Partitions : public ClusterOnNetwork {
     EXPECT_TRUE(has_joined("b", 1));
     EXPECT_TRUE(has_joined("c", 1));
   }
+
+  /// A cluster whose worker a is cut off with the result of a call. False if the fault has not come
+  /// about: on a slow machine the worker may have given up before it had the result, or its host
+  /// gives up the connection.
+  bool refuses_late_result() {
+    test::reset_shared();
+    start("1s", {"a"});
+    ClusterExecutor cluster(address(), client());
+    const Future<int> future = cluster.submit(number_of_run);
+    EXPECT_TRUE(eventually([] { return shared().at_gate == 1; }));
+    network().cut("a", "head");
+    shared().gate = 1;
+    EXPECT_NE(await_line(coordinator(), "worker 'a' has gone: it was not heard of"), "");
+    const bool is_on_its_way = network().unsent_of_closed("a") > 0;
+    if (is_on_its_way) {
+      start_worker_on("b");
+      EXPECT_EQ(future.result(60s), 2) << "of the second run";
+    }
+    network().heal();
+    EXPECT_TRUE(eventually([&] { return network().unsent_of_closed("a") == 0; }));
+    EXPECT_TRUE(has_joined("a", 2));
+    EXPECT_EQ(future.result(60s), static_cast<int>(shared().runs));
+    cluster.shutdown();
+    coordinator().send(SIGTERM);
+    const Finished end = coordinator().wait();
+    for (auto& each : workers()) kill(each, SIGKILL);
+    workers().clear();
+    EXPECT_NE(end.err.find("1 calls were taken, 1 workers lost"), std::string::npos) << end.err;
+    return is_on_its_way && end.err.find(" 0 frames refused") == std::string::npos;
+  }
 };
 
 TEST_F(Partitions, OfAWorkerCostAJobNothing) {
@@ -70,26 +100,11 @@ TEST_F(Partitions, OnTheWayFromTheCoordinatorCostAJobNothing) {
 
 // What it says of a call arrives when that was given to another: it is refused.
 TEST_F(Partitions, MakeResultsLateWhichAreRefused) {
-  start("1s", {"a"});
-  ClusterExecutor cluster(address(), client());
-  const Future<int> future = cluster.submit(number_of_run);
-  ASSERT_TRUE(eventually([] { return shared().at_gate == 1; }));
-  network().cut("a", "head");
-  shared().gate = 1;
-  ASSERT_TRUE(eventually([] { return shared().passed_gate == 1; }));
-  EXPECT_NE(await_line(coordinator(), "worker 'a' has gone: it was not heard of"), "");
-  start_worker_on("b");
-  EXPECT_EQ(future.result(60s), 2) << "of the second run";
-  ASSERT_GT(network().unsent_of_closed("a"), 0U) << "the first result is on its way";
-  network().heal();
-  EXPECT_TRUE(eventually([&] { return network().unsent_of_closed("a") == 0; })) << "it is there";
-  EXPECT_TRUE(has_joined("a", 2));
-  EXPECT_EQ(shared().runs, 2U);
-  cluster.shutdown();
-  coordinator().send(SIGTERM);
-  const Finished end = coordinator().wait();
-  EXPECT_NE(end.err.find("1 calls were taken, 1 workers lost"), std::string::npos) << end.err;
-  EXPECT_EQ(end.err.find(" 0 frames refused"), std::string::npos) << end.err;
+  constexpr int attempts_max = 8;
+  int attempts = 1;
+  while (!refuses_late_result() && !HasFailure() && attempts < attempts_max) ++attempts;
+  RecordProperty("attempts", attempts);
+  EXPECT_LT(attempts, attempts_max) << "no result was on its way when its worker gave up";
 }
 
 // Shorter than a lease: they cost time, and nothing else.
