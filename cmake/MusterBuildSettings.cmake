@@ -38,7 +38,8 @@ endif()
 if(MUSTER_CLANG_TIDY)
   find_program(MUSTER_CLANG_TIDY_PROGRAM NAMES clang-tidy-14 clang-tidy REQUIRED)
   set(CMAKE_CXX_CLANG_TIDY ${MUSTER_CLANG_TIDY_PROGRAM} --quiet)
-  # With CMAKE_UNITY_BUILD headers are analysed once for many sources, whose private names meet.
+endif()
+if(CMAKE_UNITY_BUILD)  # headers are read once for many sources, whose private names meet
   target_compile_options(muster_settings INTERFACE -Wno-shadow)
 endif()
 

@@ -10,6 +10,7 @@
 #include <muster/muster.hpp>
 
 #include "cluster_of_programs.hpp"
+#include "square.hpp"
 #include "support/raw_peer.hpp"
 
 namespace muster::testing {
@@ -17,8 +18,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
-
-int square(int x) { return x * x; }
 
 class Keys : public ClusterOfPrograms {
  protected:

@@ -12,14 +12,13 @@
 #include <muster/muster.hpp>
 
 #include "cluster_of_programs.hpp"
+#include "square.hpp"
 
 namespace muster::testing {
 namespace {
 
 using namespace std::chrono_literals;
 using test::shared;
-
-int square(int x) { return x * x; }
 
 int collected_sum(ClusterExecutor& cluster) {
   std::vector<int> inputs(100);

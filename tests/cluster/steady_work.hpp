@@ -12,6 +12,7 @@
 #include <muster/cluster/client/cluster_executor.hpp>
 #include <muster/muster.hpp>
 
+#include "square.hpp"
 #include "support/process.hpp"
 
 namespace muster::testing {
@@ -49,7 +50,6 @@ class SteadyWork {
 
  private:
   static constexpr std::chrono::seconds limit{60};
-  static int square(int x) { return x * x; }
 
   void run() {
     constexpr int calls_a_round = 50;

@@ -29,12 +29,12 @@ namespace {
 
 using namespace std::chrono_literals;
 
-int same(int value) { return value; }
-int gate(int number) {
+int unchanged(int value) { return value; }
+int past_gate(int number) {
   stay_at_gate();
   return number;
 }
-int count_run(int number) {
+int run_counted(int number) {
   ++shared().runs_by_number[number];
   return number;
 }
@@ -53,7 +53,7 @@ TEST_F(WaitingTest, ManyThreadsWaitForTheirOwn) {
   for (int thread = 0; thread < 6; ++thread) {
     threads.emplace_back([&, thread] {
       for (int i = 0; i < 500; ++i) {
-        const Future<int> future = pool.submit(same, thread * 1000 + i);
+        const Future<int> future = pool.submit(unchanged, thread * 1000 + i);
         // Some wait in slices, so that leaders come and go.
         while (thread % 2 == 0 && !future.wait(std::chrono::microseconds(i % 50 + 1))) {
         }
@@ -67,10 +67,10 @@ TEST_F(WaitingTest, ManyThreadsWaitForTheirOwn) {
 
 TEST_F(WaitingTest, ATimeoutIsKeptWhileResultsArrive) {
   ProcessPoolExecutor pool({.max_workers = 2});
-  const Future<int> slow = pool.submit(gate, 1);
+  const Future<int> slow = pool.submit(past_gate, 1);
   ASSERT_TRUE(at_gate(1));
   std::vector<Future<int>> others;
-  for (int i = 0; i < 2000; ++i) others.push_back(pool.submit(same, i));
+  for (int i = 0; i < 2000; ++i) others.push_back(pool.submit(unchanged, i));
   int timeouts = 0;
   while (timeouts < 20) {
     EXPECT_THROW(slow.result(1ms), TimeoutError);
@@ -86,9 +86,9 @@ TEST_F(WaitingTest, CallbacksDoNotWaitForTheLeader) {
   for (int round = 0; round < 20; ++round) {
     shared().gate = 0;
     shared().at_gate = 0;
-    const Future<int> slow = pool.submit(gate, 1);
+    const Future<int> slow = pool.submit(past_gate, 1);
     ASSERT_TRUE(at_gate(1));
-    pool.submit(same, 2).add_done_callback(&open_gate);
+    pool.submit(unchanged, 2).add_done_callback(&open_gate);
     ASSERT_TRUE(slow.wait(60s)) << "the callback was to open its gate";
   }
 }
@@ -102,10 +102,10 @@ TEST_F(WaitingTest, CallbacksMaySubmitAgainAndAgain) {
     if (value == 200) {
       last.set_value(value);
     } else {
-      pool.submit(same, value + 1).add_done_callback(go_on);
+      pool.submit(unchanged, value + 1).add_done_callback(go_on);
     }
   };
-  pool.submit(same, 1).add_done_callback(go_on);
+  pool.submit(unchanged, 1).add_done_callback(go_on);
   EXPECT_EQ(end.result(60s), 200);
   pool.shutdown();
 }
@@ -117,7 +117,7 @@ TEST_F(WaitingTest, ThePoolEndsThoughALeaderTookTheLastReply) {
     Promise<void> ended;
     const Future<void> has_ended = ended.future();
     ProcessPoolExecutor pool({.max_workers = 1});
-    const Future<int> task = pool.submit(gate, round);
+    const Future<int> task = pool.submit(past_gate, round);
     ASSERT_TRUE(at_gate(1));
     pool.shutdown(false);
     std::thread waits([&] { EXPECT_EQ(task.result(60s), round); });
@@ -138,7 +138,7 @@ TEST_F(WaitingTest, ThePoolEndsThoughALeaderTookTheLastReply) {
 
 TEST_F(WaitingTest, AnyThreadMayEndThePoolAgain) {
   ProcessPoolExecutor pool({.max_workers = 1});
-  EXPECT_EQ(pool.submit(same, 1).result(), 1);
+  EXPECT_EQ(pool.submit(unchanged, 1).result(), 1);
   pool.shutdown();
   for (int i = 0; i < 4; ++i) {  // one of them is likely to get the id of the pool's thread
     std::thread([&] { EXPECT_NO_THROW(pool.shutdown()); }).join();
@@ -147,13 +147,13 @@ TEST_F(WaitingTest, AnyThreadMayEndThePoolAgain) {
 
 TEST_F(WaitingTest, ATaskThatWasCancelledBeforeItCameIsDropped) {
   ProcessPoolExecutor pool({.max_workers = 1});
-  const Future<int> busy = pool.submit(gate, 1);
+  const Future<int> busy = pool.submit(past_gate, 1);
   for (const bool queued : {true, false}) {
     if (!queued) {
       shared().gate = 1;
       EXPECT_EQ(busy.result(60s), 1);
     }
-    auto [task, future] = detail::make_task(count_run, 0);
+    auto [task, future] = detail::make_task(run_counted, 0);
     EXPECT_TRUE(future.cancel());
     pool.execute(std::move(task));
     EXPECT_TRUE(future.cancelled());
@@ -165,7 +165,7 @@ TEST_F(WaitingTest, ATaskThatWasCancelledBeforeItCameIsDropped) {
 TEST_F(WaitingTest, ALeaderWakesWhenItsTaskIsCancelled) {
   ProcessPoolExecutor pool(quiet(2));
   for (int round = 0; round < 50; ++round) {
-    const Future<int> task = pool.submit(gate, 1);
+    const Future<int> task = pool.submit(past_gate, 1);
     std::thread waits([&] { EXPECT_THROW(task.result(60s), CancelledError); });
     const bool races = round % 2 != 0;
     EXPECT_TRUE(races || eventually(other_threads_sleep));
@@ -186,11 +186,11 @@ TEST_F(WaitingTest, ALeaderMissesNoEndThatThePumpTells) {
   std::atomic<bool> enough = false;
   std::thread keeps_busy([&] {
     while (!enough) {
-      const std::vector both{pool.submit(same, 1), pool.submit(same, 2)};
+      const std::vector both{pool.submit(unchanged, 1), pool.submit(unchanged, 2)};
       EXPECT_TRUE(wait(both, {ReturnWhen::all_completed, 60s}).not_done.empty());
     }
   });
-  for (int i = 0; i < 5000; ++i) ASSERT_TRUE(pool.submit(same, i).wait(60s)) << i;
+  for (int i = 0; i < 5000; ++i) ASSERT_TRUE(pool.submit(unchanged, i).wait(60s)) << i;
   enough = true;
   keeps_busy.join();
 }
@@ -200,7 +200,7 @@ TEST_F(WaitingTest, FuturesOfBothPoolsMayBeMixed) {  // 44, 50, 55
   ProcessPoolExecutor processes({.max_workers = 2});
   std::vector<Future<int>> futures;
   for (int i = 0; i < 200; ++i) {
-    futures.push_back(i % 2 == 0 ? threads.submit(same, i) : processes.submit(same, i));
+    futures.push_back(i % 2 == 0 ? threads.submit(unchanged, i) : processes.submit(unchanged, i));
   }
   const std::size_t count = futures.size();
   futures.push_back(futures.front());
@@ -222,7 +222,7 @@ TEST_F(WaitingTest, ACallbackMayNotWaitForItsOwnPool) {
     reset_shared();
     Promise<bool> refused;
     const Future<bool> future = refused.future();
-    pool.submit(gate, 0).add_done_callback([&] {
+    pool.submit(past_gate, 0).add_done_callback([&] {
       try {
         action();
         refused.set_value(false);
@@ -234,10 +234,12 @@ TEST_F(WaitingTest, ACallbackMayNotWaitForItsOwnPool) {
     open_gate();
     return future.result(60s);
   };
-  EXPECT_TRUE(in_callback([&] { pool.submit(same, 1).result(); }));
-  EXPECT_TRUE(in_callback([&] { wait(std::vector{pool.submit(same, 1), pool.submit(same, 2)}); }));
-  EXPECT_FALSE(in_callback([&] { other.submit(same, 1).result(); })) << "of another pool";
-  EXPECT_EQ(pool.submit(same, 3).result(60s), 3) << "it works on";
+  EXPECT_TRUE(in_callback([&] { pool.submit(unchanged, 1).result(); }));
+  EXPECT_TRUE(in_callback([&] {
+    wait(std::vector{pool.submit(unchanged, 1), pool.submit(unchanged, 2)});
+  }));
+  EXPECT_FALSE(in_callback([&] { other.submit(unchanged, 1).result(); })) << "of another pool";
+  EXPECT_EQ(pool.submit(unchanged, 3).result(60s), 3) << "it works on";
 }
 
 // Both results arrive while the pool's thread is busy, so it holds the second one when the callback
@@ -245,10 +247,10 @@ TEST_F(WaitingTest, ACallbackMayNotWaitForItsOwnPool) {
 TEST_F(WaitingTest, ACallbackMayNotWaitForWhatArrivedWithIts) {
   Gate busy;
   ProcessPoolExecutor pool({.max_workers = 1, .prefetch = 8});
-  pool.submit(same, 0).add_done_callback([&busy] { busy.pass(); });
+  pool.submit(unchanged, 0).add_done_callback([&busy] { busy.pass(); });
   busy.await(1);
-  const Future<int> first = pool.submit(count_run, 1);
-  const Future<int> second = pool.submit(count_run, 2);
+  const Future<int> first = pool.submit(run_counted, 1);
+  const Future<int> second = pool.submit(run_counted, 2);
   Promise<bool> refused;
   const Future<bool> future = refused.future();
   first.add_done_callback([&] {
@@ -259,7 +261,7 @@ TEST_F(WaitingTest, ACallbackMayNotWaitForWhatArrivedWithIts) {
       refused.set_value(true);
     }
   });
-  const Future<int> third = pool.submit(count_run, 3);
+  const Future<int> third = pool.submit(run_counted, 3);
   ASSERT_TRUE(eventually([] { return shared().runs_by_number[3] == 1; })) << "both have answered";
   busy.open();
   EXPECT_TRUE(future.result(60s));
@@ -271,7 +273,8 @@ TEST_F(WaitingTest, AThreadOfAPoolWaitsForAProcess) {
   ProcessPoolExecutor processes({.max_workers = 2});
   std::vector<Future<int>> futures;
   for (int i = 0; i < 100; ++i) {
-    futures.push_back(threads.submit([&, i] { return processes.submit(same, i).result() + 1; }));
+    futures.push_back(
+        threads.submit([&, i] { return processes.submit(unchanged, i).result() + 1; }));
   }
   for (int i = 0; i < 100; ++i) EXPECT_EQ(futures[static_cast<std::size_t>(i)].result(60s), i + 1);
 }
@@ -281,8 +284,8 @@ TEST_F(WaitingTest, FuturesWhosePoolsAreGoneCanBeWaitedForAnywhere) {
   {
     ProcessPoolExecutor processes({.max_workers = 1});
     ThreadPoolExecutor threads({.max_workers = 1});
-    for (int i = 0; i < 10; ++i) futures.push_back(processes.submit(same, i));
-    for (int i = 0; i < 10; ++i) futures.push_back(threads.submit(same, i));
+    for (int i = 0; i < 10; ++i) futures.push_back(processes.submit(unchanged, i));
+    for (int i = 0; i < 10; ++i) futures.push_back(threads.submit(unchanged, i));
   }
   ThreadPoolExecutor pool({.max_workers = 1});
   const Future<std::size_t> done = pool.submit([&] {
@@ -297,7 +300,7 @@ TEST_F(WaitingTest, APoolMayEndWhileOthersWaitAndCancel) {
   for (int round = 0; round < 20; ++round) {
     std::optional<ProcessPoolExecutor> pool(std::in_place, quiet(2));
     std::vector<Future<int>> futures;
-    for (int i = 0; i < 100; ++i) futures.push_back(pool->submit(count_run, i));
+    for (int i = 0; i < 100; ++i) futures.push_back(pool->submit(run_counted, i));
     std::vector<std::thread> threads;
     for (std::size_t thread = 0; thread < 3; ++thread) {
       threads.emplace_back([&, thread] {
@@ -339,7 +342,7 @@ TEST_F(WaitingTest, RandomKillsAreAccountedFor) {  // 82, 94
     });
     for (unsigned i = 0; i < numbers; ++i) {
       futures.push_back(
-          pool.submit({.retries = {.worker_lost = retries}}, count_run, static_cast<int>(i)));
+          pool.submit({.retries = {.worker_lost = retries}}, run_counted, static_cast<int>(i)));
       futures.back().add_done_callback([&] { ++callbacks; });
     }
     for (unsigned i = 0; i < numbers; ++i) {

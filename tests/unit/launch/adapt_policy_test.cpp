@@ -4,12 +4,12 @@
 #include <muster/base/random.hpp>
 #include <muster/launch/adapt_policy.hpp>
 
+#include "time_of_test.hpp"
+
 namespace muster::launch {
 namespace {
 
 using namespace std::chrono_literals;
-
-constexpr TimePoint start = TimePoint(1000s);
 
 AdaptPolicy::Options range(unsigned min, unsigned max) {
   return {.min = min, .max = max, .slots_per_worker = 4};

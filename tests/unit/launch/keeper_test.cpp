@@ -8,13 +8,13 @@
 #include <muster/base/error.hpp>
 #include <muster/launch/keeper.hpp>
 
+#include "time_of_test.hpp"
+
 namespace muster::launch {
 namespace {
 
 using namespace std::chrono_literals;
 using State = Pilot::State;
-
-constexpr TimePoint start = TimePoint(1000s);
 
 class FakeLauncher final : public Launcher {
  public:

@@ -2,12 +2,12 @@
 
 #include <muster/launch/restart_pacer.hpp>
 
+#include "time_of_test.hpp"
+
 namespace muster::launch {
 namespace {
 
 using namespace std::chrono_literals;
-
-constexpr TimePoint start = TimePoint(1000s);
 
 TEST(RestartPacer, TheFirstStartIsAtOnce) {
   RestartPacer pacer;

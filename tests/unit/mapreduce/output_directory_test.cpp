@@ -60,7 +60,7 @@ class Output : public ::testing::Test {
   TempDir scratch_{default_temp_parent()};
 };
 
-using Names = std::set<std::string>;
+using NameSet = std::set<std::string>;
 
 TEST_F(Output, appears_as_a_whole_at_commit) {
   OutputDirectory output(out(), false);
@@ -70,10 +70,10 @@ TEST_F(Output, appears_as_a_whole_at_commit) {
   add_part(output, 12345, "more");
   EXPECT_FALSE(fs::exists(out()));
   output.commit("{}");
-  EXPECT_EQ(names(out()), (Names{"_MANIFEST.json", "part-00000", "part-12345"}));
+  EXPECT_EQ(names(out()), (NameSet{"_MANIFEST.json", "part-00000", "part-12345"}));
   EXPECT_EQ(read_file(out() / "part-12345"), "more");
   EXPECT_EQ(read_file(out() / "_MANIFEST.json"), "{}");
-  EXPECT_EQ(names(work()), Names{"out"});
+  EXPECT_EQ(names(work()), NameSet{"out"});
 }
 
 TEST_F(Output, without_commit_leaves_nothing) {
@@ -89,7 +89,7 @@ TEST_F(Output, files_of_attempts_that_lost_do_not_become_visible) {
   add_part(output, 0, "x");
   write_file_synced(output.staging() / "attempt-7", "lost");
   output.commit("{}");
-  EXPECT_EQ(names(out()), (Names{"_MANIFEST.json", "part-00000"}));
+  EXPECT_EQ(names(out()), (NameSet{"_MANIFEST.json", "part-00000"}));
 }
 
 TEST_F(Output, an_earlier_output_is_replaced_only_when_asked) {
@@ -103,9 +103,9 @@ TEST_F(Output, an_earlier_output_is_replaced_only_when_asked) {
     EXPECT_EQ(read_file(out() / "part-00000"), "old");
     output.commit("{\"new\":1}");
   }
-  EXPECT_EQ(names(out()), (Names{"_MANIFEST.json", "part-00000"}));
+  EXPECT_EQ(names(out()), (NameSet{"_MANIFEST.json", "part-00000"}));
   EXPECT_EQ(read_file(out() / "part-00000"), "new");
-  EXPECT_EQ(names(work()), Names{"out"}) << "the old one is gone";
+  EXPECT_EQ(names(work()), NameSet{"out"}) << "the old one is gone";
 }
 
 TEST_F(Output, overwriting_without_commit_keeps_the_old_one) {
@@ -115,7 +115,7 @@ TEST_F(Output, overwriting_without_commit_keeps_the_old_one) {
     add_part(output, 0, "new");
   }
   EXPECT_EQ(read_file(out() / "part-00001"), "old");
-  EXPECT_EQ(names(work()), Names{"out"});
+  EXPECT_EQ(names(work()), NameSet{"out"});
 }
 
 TEST_F(Output, overwrite_takes_a_free_name_and_an_empty_directory) {
@@ -127,7 +127,7 @@ TEST_F(Output, overwrite_takes_a_free_name_and_an_empty_directory) {
       add_part(output, 0, "x");
       output.commit("{}");
     }
-    EXPECT_EQ(names(out()), (Names{"_MANIFEST.json", "part-00000"}));
+    EXPECT_EQ(names(out()), (NameSet{"_MANIFEST.json", "part-00000"}));
     fs::remove_all(out());
   }
 }
@@ -159,7 +159,7 @@ TEST_F(Output, that_has_come_to_exist_meanwhile_is_not_replaced) {
   fs::create_directory(out());
   write_file_synced(out() / "theirs", "x");
   EXPECT_EQ(refusal([&] { output.commit("{}"); }), ErrorCode::usage);
-  EXPECT_EQ(names(out()), Names{"theirs"});
+  EXPECT_EQ(names(out()), NameSet{"theirs"});
 }
 
 // --overwrite promises to replace earlier outputs only, whenever they came to exist.

@@ -20,7 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-int error_of(bool succeeded) { return succeeded ? 0 : errno; }
+int errno_unless(bool succeeded) { return succeeded ? 0 : errno; }
 
 class LandlockTest : public ::testing::Test {
  protected:
@@ -36,7 +36,7 @@ class LandlockTest : public ::testing::Test {
   }
   int open_error(const std::string& name, int flags) {
     return in_child(&rules, [&] {
-      return error_of(::open((root / name).c_str(), flags | O_CLOEXEC, 0600) >= 0);
+      return errno_unless(::open((root / name).c_str(), flags | O_CLOEXEC, 0600) >= 0);
     });
   }
 
@@ -52,8 +52,9 @@ TEST_F(LandlockTest, HidesAndKeepsFromWritingAndAllowsTheRest) {
   EXPECT_EQ(open_error("other/new", O_WRONLY | O_CREAT), EACCES);
   EXPECT_EQ(open_error("mine/file", O_RDWR), 0);
   EXPECT_EQ(open_error("mine/new", O_RDWR | O_CREAT), 0);
-  EXPECT_EQ(in_child(&rules, [] { return error_of(::open("/dev/null", O_RDWR) >= 0); }), 0);
-  EXPECT_EQ(in_child(&rules, [] { return error_of(::open("/proc/self/maps", O_RDONLY) >= 0); }), 0);
+  EXPECT_EQ(in_child(&rules, [] { return errno_unless(::open("/dev/null", O_RDWR) >= 0); }), 0);
+  EXPECT_EQ(in_child(&rules, [] { return errno_unless(::open("/proc/self/maps", O_RDONLY) >= 0); }),
+            0);
 }
 
 TEST_F(LandlockTest, LinksLeadNowhereNew) {
@@ -64,7 +65,7 @@ TEST_F(LandlockTest, LinksLeadNowhereNew) {
       if ((is_hard ? ::link(secret.c_str(), link.c_str())
                    : ::symlink(secret.c_str(), link.c_str())) != 0)
         return errno;
-      return error_of(::open(link.c_str(), O_RDONLY) >= 0);
+      return errno_unless(::open(link.c_str(), O_RDONLY) >= 0);
     });
   };
   EXPECT_EQ(by_link(false), EACCES);
@@ -86,8 +87,8 @@ TEST_F(LandlockTest, WhatIsHiddenCannotBeWritable) {
 TEST_F(LandlockTest, LaterRulesAreOfLaterAbis) {
   const std::string file = root / "other/file";
   const pid_t parent = ::getpid();
-  const auto truncates = [&] { return error_of(::truncate(file.c_str(), 5) == 0); };
-  const auto signals = [&] { return error_of(::kill(parent, 0) == 0); };
+  const auto truncates = [&] { return errno_unless(::truncate(file.c_str(), 5) == 0); };
+  const auto signals = [&] { return errno_unless(::kill(parent, 0) == 0); };
   if (landlock_abi() >= 6) {
     EXPECT_EQ(in_child(&rules, truncates), EACCES);
     EXPECT_EQ(in_child(&rules, signals), EPERM);

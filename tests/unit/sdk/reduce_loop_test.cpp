@@ -27,10 +27,10 @@ std::string block(const std::vector<std::pair<Key, Value>>& pairs) {
   return out;
 }
 
-struct Sum {
+struct SumUp {
   using Key = std::string;
   using Value = std::uint64_t;
-  static void map(std::string_view, Emitter<Sum>&) {}
+  static void map(std::string_view, Emitter<SumUp>&) {}
   static Value combine(Value a, Value b) { return a + b; }
 };
 using SumPairs = std::vector<std::pair<std::string, std::uint64_t>>;
@@ -48,7 +48,7 @@ struct List {
 
 TEST(ReduceCombining, combines_over_all_blocks_and_sorts_by_key) {
   ReduceHost host({block(SumPairs{{"b", 1}, {"a", 2}}), block(SumPairs{{"b", 3}, {"", 9}})});
-  const muster_counts counts = reduce_combining(Sum(), host.raw());
+  const muster_counts counts = reduce_combining(SumUp(), host.raw());
   EXPECT_EQ(host.output, "\t9\na\t2\nb\t4\n");
   EXPECT_EQ(host.keys, (std::vector<std::string>{"", "a", "b"}));
   EXPECT_TRUE(host.extents_cover);
@@ -69,14 +69,14 @@ TEST(ReduceCombining, sorts_keys_that_are_prefixes_of_each_other_by_bytes) {
   std::string text;
   for (const auto& [key, value] : expected) text += key + "\t" + std::to_string(value) + "\n";
   ReduceHost host({block(pairs)});
-  reduce_combining(Sum(), host.raw());
+  reduce_combining(SumUp(), host.raw());
   EXPECT_TRUE(host.output == text);
   EXPECT_TRUE(host.extents_cover);
 }
 
 TEST(ReduceCombining, of_nothing_writes_nothing) {
   ReduceHost host({});
-  const muster_counts counts = reduce_combining(Sum(), host.raw());
+  const muster_counts counts = reduce_combining(SumUp(), host.raw());
   EXPECT_EQ(host.output, "");
   EXPECT_EQ(counts.records_in + counts.records_out, 0U);
 }
@@ -86,7 +86,7 @@ TEST(ReduceCombining, refuses_a_damaged_block) {
   for (std::size_t size = 1; size < whole.size(); ++size) {
     ReduceHost host({whole.substr(0, size)});
     try {
-      reduce_combining(Sum(), host.raw());
+      reduce_combining(SumUp(), host.raw());
       ADD_FAILURE() << size;
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), ErrorCode::corrupt);
@@ -126,7 +126,7 @@ TEST(ReduceCombining, stops_at_the_memory_limit_and_says_what_to_do) {
     blocks.push_back(block(pairs));
   }
   ReduceHost host(blocks, 1U << 20U);
-  const Error error = error_of([&] { reduce_combining(Sum(), host.raw()); });
+  const Error error = error_of([&] { reduce_combining(SumUp(), host.raw()); });
   EXPECT_EQ(error.code(), ErrorCode::limit);
   EXPECT_STREQ(error.what(), "it does not fit into 1 MiB of memory");
   EXPECT_NE(error.hint().find("--partitions"), std::string::npos);
@@ -140,7 +140,7 @@ TEST(ReduceCombining, stops_at_the_memory_limit_with_few_but_large_keys) {
     blocks.push_back(block(SumPairs{{std::to_string(i) + std::string(1U << 20U, 'k'), 1}}));
   }
   ReduceHost host(blocks, 4U << 20U);
-  EXPECT_EQ(error_of([&] { reduce_combining(Sum(), host.raw()); }).code(), ErrorCode::limit);
+  EXPECT_EQ(error_of([&] { reduce_combining(SumUp(), host.raw()); }).code(), ErrorCode::limit);
 }
 
 TEST(ReduceGrouped, gives_each_key_its_values_in_input_order) {
@@ -241,14 +241,14 @@ TEST(ReduceLoop, a_failing_host_ends_it_at_once) {
   for (const int call : {0, 1, 2}) {
     ReduceHost reading({block(SumPairs{{"a", 1}}), block(SumPairs{{"b", 1}})});
     reading.fail_next_block = call;
-    EXPECT_THROW(reduce_combining(Sum(), reading.raw()), HostFailed);
+    EXPECT_THROW(reduce_combining(SumUp(), reading.raw()), HostFailed);
     ReduceHost grouped({block(SumPairs{{"a", 1}}), block(SumPairs{{"b", 1}})});
     grouped.fail_next_block = call;
     EXPECT_THROW(reduce_grouped(List(), grouped.raw()), HostFailed);
   }
   ReduceHost writing({block(SumPairs{{"a", 1}})});
   writing.fail_write = 0;
-  EXPECT_THROW(reduce_combining(Sum(), writing.raw()), HostFailed);
+  EXPECT_THROW(reduce_combining(SumUp(), writing.raw()), HostFailed);
 }
 
 TEST(SortKey, orders_as_text_does_and_equal_texts_by_index) {
