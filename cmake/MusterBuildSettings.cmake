@@ -39,9 +39,9 @@ if(MUSTER_CLANG_TIDY)
   find_program(MUSTER_CLANG_TIDY_PROGRAM NAMES clang-tidy-14 clang-tidy REQUIRED)
   set(CMAKE_CXX_CLANG_TIDY ${MUSTER_CLANG_TIDY_PROGRAM} --quiet)
 endif()
-if(CMAKE_UNITY_BUILD)  # headers are read once for many sources, whose private names meet
-  target_compile_options(muster_settings INTERFACE -Wno-shadow)
-endif()
+# Where headers are read once for many sources, their private names meet.
+target_compile_options(muster_settings INTERFACE
+                       $<$<BOOL:$<TARGET_PROPERTY:UNITY_BUILD>>:-Wno-shadow>)
 
 # muster_precompile(TARGET PRIVATE header... | REUSE_FROM other)
 #
