@@ -1,10 +1,10 @@
-# muster_embed_files(TARGET FUNCTION name FILES name=path...)
+# muster_embed_files(TARGET NAMESPACE name FUNCTION name FILES name=path...)
 #
 # Compiles text files into a target, behind
-#   const std::map<std::string, std::string_view>& muster::cli::<FUNCTION>();
+#   const std::map<std::string, std::string_view>& muster::<NAMESPACE>::<FUNCTION>();
 # so that a program needs no data files beside it.
 function(muster_embed_files target)
-  cmake_parse_arguments(arg "" "FUNCTION" "FILES" ${ARGN})
+  cmake_parse_arguments(arg "" "FUNCTION;NAMESPACE" "FILES" ${ARGN})
   set(entries "")
   foreach(pair IN LISTS arg_FILES)
     string(REGEX MATCH "^([^=]+)=(.+)$" matched "${pair}")
@@ -20,7 +20,7 @@ function(muster_embed_files target)
 #include <string>
 #include <string_view>
 
-namespace muster::cli {
+namespace muster::@arg_NAMESPACE@ {
 
 const std::map<std::string, std::string_view>& @arg_FUNCTION@();
 
@@ -30,7 +30,7 @@ const std::map<std::string, std::string_view>& @arg_FUNCTION@() {
   return files;
 }
 
-}  // namespace muster::cli
+}  // namespace muster::@arg_NAMESPACE@
 " @ONLY)
   target_sources(${target} PRIVATE "${source}")
 endfunction()

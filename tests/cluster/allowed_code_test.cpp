@@ -1,6 +1,8 @@
 // A coordinator that runs what is on its list alone.
 #include <chrono>
+#include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -46,6 +48,33 @@ TEST_F(AllowedCode, IsRunAndNothingElse) {
   EXPECT_EQ(ran.exit_code, 0) << ran.text();
   EXPECT_EQ(ran.out, "a line\t1\n");
   EXPECT_NE(allow(plugin).out.find("is there already"), std::string::npos);
+}
+
+TEST_F(AllowedCode, PluginsOfADirectoryAreThereBeforeAnybodyAsks) {
+  std::filesystem::create_directory(path("plugins"));
+  std::filesystem::copy_file(plugin, path("plugins") / "faulty.so");
+  std::ofstream(path("plugins") / "notes.txt") << "no plugin\n";
+  start_coordinator({"--plugin-dir", path("plugins"), "--state", path("state")});
+  EXPECT_NE(await_line(coordinator(), "has 1 plugins of "), "");
+  const auto in_store = [&] {
+    const std::filesystem::directory_iterator files(path("state") / "programs");
+    return std::distance(begin(files), end(files));
+  };
+  EXPECT_EQ(in_store(), 1);
+  const Finished pushed = muster({"plugin", "push", plugin, "--coordinator", address()});
+  EXPECT_EQ(pushed.exit_code, 0) << pushed.text();
+  EXPECT_EQ(in_store(), 1) << "it is the same";
+  std::ofstream(path("lines")) << "a line\n";
+  start_worker("a");
+  EXPECT_EQ(run_job().out, "a line\t1\n");
+}
+
+TEST_F(AllowedCode, APluginDirectoryThatIsNoneIsNamed) {
+  const Finished end =
+      run(command("muster-coordinator", {"--bind", "tcp://127.0.0.1:*", "--state", path("state"),
+                                         "--plugin-dir", path("nowhere")}));
+  EXPECT_EQ(end.exit_code, 2);
+  EXPECT_NE(end.err.find("nowhere' is no directory"), std::string::npos) << end.err;
 }
 
 TEST_F(AllowedCode, IsAProgramThatTheRefusalHasNamed) {

@@ -26,6 +26,8 @@ const LayerTable table = {
     {"cluster",
      {"base", "codec", "futures", "executors", "scheduling", "mapreduce", "jobs", "wire",
       "transport", "sandbox"}},
+    {"http", {"base"}},
+    {"dashboard", {"base", "scheduling", "wire", "cluster", "http"}},
     {"launch", {"base"}},
     {"cli", {any_layer}},
 };
@@ -45,6 +47,7 @@ const std::vector<LibraryRule> library_rules = {
     {"cereal/archives/", {}},        {"cereal/external/", {}},
     {"cereal/", {"codec"}},          {"zmq", {"transport"}},
     {"seccomp.h", {"sandbox"}},      {"linux/landlock.h", {"sandbox"}},
+    {"boost/asio", {"http"}},        {"boost/beast", {"http"}},
 };
 
 std::vector<SourceText> framework() { return read_sources(MUSTER_SOURCE_DIR, {"framework"}); }

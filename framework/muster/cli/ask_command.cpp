@@ -17,6 +17,7 @@
 #include <muster/cli/exit_code.hpp>
 #include <muster/cli/options.hpp>
 #include <muster/cluster/client/job_client.hpp>
+#include <muster/dashboard/cluster_json.hpp>
 
 // What a coordinator is asked about its jobs and workers.
 
@@ -33,6 +34,7 @@ constexpr const char* ask_usage =
        muster drain WORKER            it ends what it runs, and leaves
        muster doctor                  looks for what is wrong
 
+  --json                  of jobs, status and workers: for programs, in one line
   --coordinator ADDRESS   (default: $MUSTER_COORDINATOR, or tcp://127.0.0.1:7600)
   --keys DIR              where client.key and coordinator.pub are
 )";
@@ -42,6 +44,7 @@ struct AskOptions {
   std::filesystem::path keys;
   std::vector<std::string> rest;
   bool follow = false;
+  bool json = false;
   bool help = false;
 };
 
@@ -51,6 +54,7 @@ AskOptions read_ask_options(const std::vector<std::string>& arguments, const std
   add("coordinator", po::value<std::string>());
   add("keys", po::value<std::string>());
   add("follow,f", "");
+  add("json", "");
   add("help,h", "");
   add("arguments", po::value<std::vector<std::string>>());
   const auto values = parse_options(arguments, options, "arguments", "muster " + command);
@@ -60,6 +64,10 @@ AskOptions read_ask_options(const std::vector<std::string>& arguments, const std
   if (values.count("keys") != 0) out.keys = values["keys"].as<std::string>();
   if (values.count("arguments") != 0) out.rest = values["arguments"].as<std::vector<std::string>>();
   out.follow = values.count("follow") != 0;
+  out.json = values.count("json") != 0;
+  if (out.json && command != "jobs" && command != "status" && command != "workers")
+    throw Error(ErrorCode::usage, fmt::format("'muster {}' has no --json", command),
+                "jobs, status and workers have it");
   out.help = values.count("help") != 0;
   return out;
 }
@@ -69,25 +77,6 @@ const std::string& only_argument(const AskOptions& options, const std::string& c
   if (options.rest.size() == 1) return options.rest.front();
   throw Error(ErrorCode::usage, fmt::format("'muster {}' takes {}", command, what),
               fmt::format("muster {} {}", command, command == "drain" ? "WORKER" : "JOB"));
-}
-
-const char* name_of(wire::JobState::Phase phase) {
-  using Phase = wire::JobState::Phase;
-  switch (phase) {
-    case Phase::waiting:
-      return "waiting";
-    case Phase::running:
-      return "running";
-    case Phase::finishing:
-      return "finishing";
-    case Phase::succeeded:
-      return "succeeded";
-    case Phase::failed:
-      return "failed";
-    case Phase::cancelled:
-      break;
-  }
-  return "cancelled";
 }
 
 std::string progress_of(const wire::JobState& job) {
@@ -101,14 +90,14 @@ void print_jobs(const std::vector<wire::JobState>& jobs) {
              "SUBMITTED", "OUTPUT");
   for (const wire::JobState& each : jobs) {
     fmt::print("{:>5}  {:<9}  {:<16}  {:<16}  {:%Y-%m-%d %H:%M:%S}  {}\n", each.job,
-               name_of(each.phase), each.task, progress_of(each),
+               to_string(each.phase), each.task, progress_of(each),
                fmt::localtime(static_cast<std::time_t>(each.submitted)),
                each.output.empty() ? "-" : each.output);
   }
 }
 
 int print_status(const wire::JobState& job) {
-  fmt::print("job      {}, {}, of '{}'\n", job.job, name_of(job.phase), job.owner);
+  fmt::print("job      {}, {}, of '{}'\n", job.job, to_string(job.phase), job.owner);
   fmt::print("task     {}, {} of input\n", job.task, format_bytes(job.input_bytes));
   for (const wire::StageState& each : job.stages) {
     fmt::print("{:<8} {}/{} chunks, {} of {}, {}{}\n", each.name, each.chunks_done, each.chunks,
@@ -215,7 +204,11 @@ int ask_command(const std::string& command, const std::vector<std::string>& argu
   const std::string worker =
       command == "drain" ? only_argument(options, command, "the name of a worker") : "";
   cluster::JobClient client(options.coordinator, {.keys = options.keys});
-  if (command == "jobs") {
+  if (options.json) {
+    fmt::print("{}\n", command == "jobs"     ? dashboard::jobs_json(client.list())
+                       : command == "status" ? dashboard::job_json(client.state(job))
+                                             : dashboard::workers_json(client.workers()));
+  } else if (command == "jobs") {
     print_jobs(client.list());
   } else if (command == "status") {
     print_status(client.state(job));

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <iostream>
 #include <optional>
 #include <stop_token>
@@ -32,6 +33,7 @@
 #include <muster/cluster/security/authorized_keys.hpp>
 #include <muster/cluster/security/key_files.hpp>
 #include <muster/cluster/worker/worker_agent.hpp>
+#include <muster/dashboard/dashboard.hpp>
 #include <muster/transport/zmq_dialer.hpp>
 #include <muster/transport/zmq_listener.hpp>
 
@@ -94,6 +96,24 @@ std::string harm_to(const transport::ZmqListener& listener,
   return out;
 }
 
+void serve_http(const po::variables_map& values, cluster::Coordinator& coordinator,
+                const std::filesystem::path& state,
+                const std::function<void(const std::string&)>& log,
+                std::optional<dashboard::Dashboard>& out) {
+  dashboard::DashboardOptions options;
+  options.address = values["http"].as<std::string>();
+  if (values.count("http-host") != 0)
+    options.hosts = values["http-host"].as<std::vector<std::string>>();
+  options.token = state / "http-token";
+  options.log = log;
+  out.emplace(std::move(options),
+              [&](cluster::Question question, std::function<void(cluster::Answer)> answered) {
+                coordinator.ask(std::move(question), std::move(answered));
+              });
+  log(fmt::format("serves http://{}/, with the token in {}", out->address(),
+                  (state / "http-token").string()));
+}
+
 int run_coordinator(const po::variables_map& values) {
   const auto address = values["bind"].as<std::string>();
   const bool has_keys = values.count("keys") != 0;
@@ -133,6 +153,13 @@ int run_coordinator(const po::variables_map& values) {
   options.log = log;
   cluster::Coordinator coordinator(std::move(options), listener, state,
                                    authorized ? &*authorized : nullptr);
+  if (values.count("plugin-dir") != 0) {
+    const auto& given = values["plugin-dir"].as<std::vector<std::string>>();
+    for (const std::filesystem::path& each : parse_plugin_directories(given))
+      log(fmt::format("has {} plugins of {}", coordinator.take_plugins(each), each.string()));
+  }
+  std::optional<dashboard::Dashboard> over_http;
+  if (values.count("http") != 0) serve_http(values, coordinator, state, log, over_http);
   const std::stop_callback stop(signals.token(), [&] { coordinator.stop(); });
   log(fmt::format("listening at {}{}", listener.address(),
                   has_keys ? ", with keys" : ", without keys"));
@@ -241,8 +268,17 @@ int coordinator_main(const std::vector<std::string>& arguments) {
   add("state", po::value<std::string>()->value_name("DIR"),
       "where it keeps its journal of jobs, and programs and plugins (default: "
       "~/.local/state/muster)");
+  add("plugin-dir", po::value<std::vector<std::string>>()->composing()->value_name("DIR"),
+      "take the plugins (*.so) that are there, as 'muster plugin push' would; may be given several "
+      "times");
   add("allow", po::value<std::string>()->value_name("FILE"),
       "run only the programs and plugins that are listed there ('muster plugin allow' adds to it)");
+  add("http", po::value<std::string>()->value_name("ADDRESS"),
+      "serve a page, JSON and Prometheus' metrics there, such as 127.0.0.1:7680; its token is in "
+      "the "
+      "file http-token of --state");
+  add("http-host", po::value<std::vector<std::string>>()->composing()->value_name("NAME"),
+      "what a proxy before --http is called; may be given several times");
   add("lease", po::value<std::string>()->value_name("TIME")->default_value("10s"),
       "a worker or client that was not heard of for so long is given up");
   add("recover-within", po::value<std::string>()->value_name("TIME")->default_value("1m"),

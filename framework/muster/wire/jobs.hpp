@@ -146,6 +146,9 @@ struct JobState {
   }
 };
 
+/// "running", for people and programs.
+const char* to_string(JobState::Phase phase) noexcept;
+
 struct JobStates {
   static constexpr MessageType type = MessageType::job_states;
 

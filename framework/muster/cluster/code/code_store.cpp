@@ -108,6 +108,24 @@ wire::CodePiece CodeStore::read(const wire::Digest& digest, std::uint64_t offset
   return out;
 }
 
+wire::Digest CodeStore::add_file(const std::filesystem::path& path) {
+  const wire::Digest digest = sha256_of_file(path);
+  if (has(digest)) return digest;
+  forget_download(digest);
+  const UniqueFd file = open_file(path, O_RDONLY);
+  wire::CodePiece piece{digest, size_of(file.get(), path), 0, {}};
+  for (bool is_complete = false; !is_complete;) {
+    piece.bytes.resize(std::min<std::uint64_t>(wire::code_piece_bytes, piece.size - piece.offset));
+    piece.bytes.resize(
+        read_at(file.get(), piece.bytes.data(), piece.bytes.size(), piece.offset, path));
+    is_complete = add(piece).is_complete;
+    if (piece.bytes.empty() && !is_complete)
+      throw Error(ErrorCode::io, fmt::format("{} changes while it is read", path.string()));
+    piece.offset += piece.bytes.size();
+  }
+  return digest;
+}
+
 std::uint64_t CodeStore::next_offset(const wire::Digest& digest) const {
   const auto found = downloads_.find(digest);
   return found == downloads_.end() ? 0 : found->second.offset;

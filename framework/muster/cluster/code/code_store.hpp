@@ -45,6 +45,8 @@ class CodeStore {
   /// not come next is ignored. Throws Error(corrupt) of what cannot be, or if the whole has another
   /// digest, and Error(io or no_space): the download is over then.
   DownloadStep add(const wire::CodePiece& piece);
+  /// Takes a file of this machine; its digest. Throws Error(io, no_space or limit).
+  wire::Digest add_file(const std::filesystem::path& path);
   /// Where the download goes on; 0 if there is none.
   std::uint64_t next_offset(const wire::Digest& digest) const;
   void forget_download(const wire::Digest& digest);

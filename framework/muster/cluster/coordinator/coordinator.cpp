@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <system_error>
 #include <utility>
 
 #include <muster/cluster/coordinator/coordinator.hpp>
@@ -11,6 +12,10 @@ constexpr int frames_a_round = 256;
 
 // How soon a revoked key is put out.
 constexpr Duration look_at_keys_every = std::chrono::seconds(1);
+
+constexpr std::size_t questions_max = 256;
+
+Answer refusal(const char* why) { return wire::JobAnswer{0, true, 0, 0, why, ""}; }
 
 CoordinatorOptions with_keys(CoordinatorOptions options, AuthorizedKeys* keys) {
   if (keys != nullptr) {
@@ -40,6 +45,18 @@ Coordinator::~Coordinator() {
   }
   commits_changed_.notify_all();
   committer_.join();
+}
+
+std::size_t Coordinator::take_plugins(const std::filesystem::path& directory) {
+  std::size_t count = 0;
+  std::error_code failed;
+  for (const auto& each : std::filesystem::directory_iterator(directory, failed)) {
+    if (each.path().extension() != ".so" || !each.is_regular_file()) continue;
+    store_.add_file(each.path());
+    ++count;
+  }
+  if (failed) throw system_error(failed.value(), "cannot read " + directory.string());
+  return count;
 }
 
 void Coordinator::run_commits() {
@@ -82,11 +99,47 @@ void Coordinator::stop() noexcept {
   listener_.wake();
 }
 
+void Coordinator::ask(Question question, std::function<void(Answer)> answered) {
+  const char* why = nullptr;
+  {
+    const std::lock_guard lock(questions_mutex_);
+    if (has_ended_) {
+      why = "the coordinator ends";
+    } else if (questions_.size() >= questions_max) {
+      why = "too much is asked of the coordinator at a time";
+    } else {
+      questions_.push_back({std::move(question), std::move(answered)});
+    }
+  }
+  if (why != nullptr) return answered(refusal(why));
+  listener_.wake();
+}
+
+void Coordinator::answer_questions(TimePoint now) {
+  std::vector<Asked> asked;
+  {
+    const std::lock_guard lock(questions_mutex_);
+    asked.swap(questions_);
+  }
+  for (const Asked& each : asked) each.answered(core_.answer(now, each.question));
+}
+
+void Coordinator::refuse_questions() {
+  std::vector<Asked> asked;
+  {
+    const std::lock_guard lock(questions_mutex_);
+    has_ended_ = true;
+    asked.swap(questions_);
+  }
+  for (const Asked& each : asked) each.answered(refusal("the coordinator ends"));
+}
+
 void Coordinator::run() {
   while (!stopping_.load()) {
     listener_.wait(next_deadline());
     const TimePoint now = Clock::now();
     take_frames(now);
+    answer_questions(now);
     if (keys_ != nullptr && look_at_keys_ <= now) {
       look_at_keys_ = now + look_at_keys_every;
       if (keys_->has_changed()) core_.recheck_keys(now);
@@ -101,6 +154,7 @@ void Coordinator::run() {
   journal_.commit();
   core_.end("it was told to stop");
   send(core_.take_frames(Clock::now()));
+  refuse_questions();
 }
 
 std::optional<TimePoint> Coordinator::next_deadline() const {

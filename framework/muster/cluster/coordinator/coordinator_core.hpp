@@ -10,6 +10,7 @@
 #include <string_view>
 #include <unordered_map>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <muster/base/clock.hpp>
@@ -59,6 +60,9 @@ class CoordinatorCore {
   using Frames = std::vector<std::pair<wire::PeerId, wire::SharedFrame>>;
   /// What is to be sent.
   Frames take_frames(TimePoint now);
+
+  /// For this program itself. What was ordered is done with the next frames.
+  Answer answer(TimePoint now, const Question& question);
 
   /// What is to be run elsewhere, and what came of it.
   std::vector<JobBook::Commit> take_commits() { return jobs_.take_commits(); }
@@ -139,7 +143,11 @@ class CoordinatorCore {
   void take_submissions(TimePoint now);
   template <class M>
   void send_answer(TimePoint now, wire::SessionId client, std::uint64_t number, const M& message);
+  using WorkersAnswer = std::variant<wire::WorkerRows, wire::JobAnswer>;
+  WorkersAnswer answer(TimePoint now, const wire::AskWorkers& question, const std::string& who);
   void on(TimePoint now, wire::SessionId client, const wire::AskWorkers& question);
+  CoordinatorNumbers numbers() const;
+  const char* state_of(wire::SessionId id, const Worker& worker) const;
   void on_end_of_job_attempt(TimePoint now, const scheduling::StartAttempt& attempt,
                              wire::CallEnd&& end);
   void start_job_attempt(const scheduling::StartAttempt& action);

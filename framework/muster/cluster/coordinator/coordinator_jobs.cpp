@@ -76,25 +76,29 @@ void CoordinatorCore::take_submissions(TimePoint now) {
   carry_out_orders(now);
 }
 
-void CoordinatorCore::on(TimePoint now, wire::SessionId client, const wire::AskWorkers& question) {
+const char* CoordinatorCore::state_of(wire::SessionId id, const Worker& worker) const {
+  if (worker.draining) return "draining";
+  if (worker.paused) return "paused";
+  return jobs_.is_set_apart(WorkerId{id.value}) ? "cut off" : "open";
+}
+
+CoordinatorCore::WorkersAnswer CoordinatorCore::answer(TimePoint now,
+                                                       const wire::AskWorkers& question,
+                                                       const std::string& who) {
   bool is_found = question.drain.empty();
   for (auto& [id, worker] : workers_) {
     if (is_found || worker.name != question.drain) continue;
     is_found = true;
-    sessions_.send(now, id,
-                   wire::Drain{fmt::format("'{}' has asked for it", clients_.at(client).name)},
-                   output_);
+    sessions_.send(now, id, wire::Drain{fmt::format("'{}' has asked for it", who)}, output_);
   }
   if (!is_found) {
-    const wire::JobAnswer answer{
+    return wire::JobAnswer{
         question.number,
         true,
         0,
         0,
         fmt::format("there is no worker '{}'", question.drain.substr(0, wire::name_bytes_max)),
         "'muster workers' lists those that there are"};
-    send_answer(now, client, question.number, answer);
-    return;
   }
   std::map<WorkerId, std::uint32_t> held;
   for (const auto& [id, attempt] : attempts_) ++held[attempt.worker];
@@ -104,13 +108,50 @@ void CoordinatorCore::on(TimePoint now, wire::SessionId client, const wire::AskW
   rows.open_jobs = jobs_.size();
   for (const auto& [id, worker] : workers_) {
     rows.workers.push_back({worker.name, worker.host, worker.version,
-                            worker.draining || worker.name == question.drain ? "draining"
-                            : worker.paused                                  ? "paused"
-                            : jobs_.is_set_apart(WorkerId{id.value})         ? "cut off"
-                                                                             : "open",
+                            worker.name == question.drain ? "draining" : state_of(id, worker),
                             worker.pid, worker.slots, held[WorkerId{id.value}], worker.sandbox});
   }
-  send_answer(now, client, question.number, rows);
+  return rows;
+}
+
+void CoordinatorCore::on(TimePoint now, wire::SessionId client, const wire::AskWorkers& question) {
+  std::visit([&](const auto& each) { send_answer(now, client, question.number, each); },
+             answer(now, question, clients_.at(client).name));
+}
+
+CoordinatorNumbers CoordinatorCore::numbers() const {
+  CoordinatorNumbers out;
+  for (const auto& [id, worker] : workers_) {
+    const std::string_view state = state_of(id, worker);
+    ++(state == "open"       ? out.workers.open
+       : state == "paused"   ? out.workers.paused
+       : state == "draining" ? out.workers.draining
+                             : out.workers.cut_off);
+    out.workers.slots += worker.slots;
+  }
+  out.workers.lost = counters_.workers_lost;
+  out.calls = {counters_.calls, counters_.values, counters_.errors};
+  out.ended_jobs = jobs_.ended_jobs();
+  out.clients = clients_.size();
+  out.open_calls = book_.open_calls();
+  out.open_jobs = jobs_.size();
+  out.open_chunks = jobs_.open_chunks();
+  out.attempts = attempts_.size();
+  out.scheduler = scheduler_.counters();
+  out.sessions = sessions_.counters();
+  return out;
+}
+
+Answer CoordinatorCore::answer(TimePoint now, const Question& question) {
+  const auto widen = [](auto each) { return Answer(std::move(each)); };
+  if (const auto* const job = std::get_if<wire::AskJob>(&question.what)) {
+    Answer out = std::visit(widen, jobs_.answer(now, *job));
+    carry_out_orders(now);
+    return out;
+  }
+  if (const auto* const workers = std::get_if<wire::AskWorkers>(&question.what))
+    return std::visit(widen, answer(now, *workers, question.who));
+  return numbers();
 }
 
 void CoordinatorCore::start_job_attempt(const scheduling::StartAttempt& action) {

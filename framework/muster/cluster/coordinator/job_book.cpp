@@ -428,6 +428,9 @@ void JobBook::end(Job& of, wire::JobState::Phase phase, const std::optional<Erro
   say(of, phase == wire::JobState::Phase::succeeded   ? "it has succeeded"
           : phase == wire::JobState::Phase::cancelled ? "it was cancelled"
                                                       : "it has failed: " + state.message);
+  ++(phase == wire::JobState::Phase::succeeded   ? ended_.succeeded
+     : phase == wire::JobState::Phase::cancelled ? ended_.cancelled
+                                                 : ended_.failed);
   journal_.end(state);
   for (auto& [client, watcher] : of.watchers) push_news(client, watcher, of);
   live_changed_ = true;

@@ -16,6 +16,7 @@
 #include <muster/base/error.hpp>
 #include <muster/base/ids.hpp>
 #include <muster/cluster/coordinator/journal.hpp>
+#include <muster/cluster/coordinator/questions.hpp>
 #include <muster/cluster/job_call.hpp>
 #include <muster/jobs/job_run.hpp>
 #include <muster/jobs/plan.hpp>
@@ -87,6 +88,8 @@ class JobBook {
   void committed(JobId id, const std::optional<Error>& error);
 
   using Message = std::variant<wire::JobStates, wire::JobChunks, wire::JobLog, wire::JobAnswer>;
+  /// The same for somebody who does not stay: `watch` and `follow` are `state`.
+  Message answer(TimePoint now, const wire::AskJob& question);
   /// Answers, and news for those who watch jobs.
   /// Those who do not keep up, as `has_room` says, hear of it later.
   std::vector<std::pair<wire::SessionId, Message>> take_news(
@@ -95,6 +98,7 @@ class JobBook {
   bool take_live_changed() { return std::exchange(live_changed_, false); }
   wire::LiveJobs live() const;
   std::size_t size() const noexcept { return jobs_.size(); }
+  const EndedJobs& ended_jobs() const noexcept { return ended_; }
   /// Chunks that have not ended, of the stages that are at work.
   std::uint64_t open_chunks() const;
 
@@ -182,6 +186,7 @@ class JobBook {
   void say(Job& job, const std::string& text);
   void give_up(JobId id);
   void update_state(TimePoint now, Job& of);
+  wire::JobLog log_of(const wire::AskJob& question) const;
   void push_state(wire::SessionId client, std::uint64_t number, const wire::JobState& state);
   void push_news(wire::SessionId client, Watcher& watcher, const Job& of);
   std::string worker_name(WorkerId worker) const;
@@ -198,6 +203,7 @@ class JobBook {
   std::vector<Commit> commits_;
   std::vector<std::pair<wire::SessionId, Message>> answers_;
   bool live_changed_ = false;
+  EndedJobs ended_;
   TimePoint news_at_{};
 };
 

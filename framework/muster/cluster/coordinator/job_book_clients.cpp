@@ -119,7 +119,19 @@ void JobBook::push_news(wire::SessionId client, Watcher& watcher, const Job& of)
   push_state(client, watcher.number, of.record.state);
 }
 
-void JobBook::ask(TimePoint now, wire::SessionId client, const wire::AskJob& question) {
+wire::JobLog JobBook::log_of(const wire::AskJob& question) const {
+  wire::JobLog log{question.number, question.from, {}};
+  std::size_t bytes = 0;
+  for (std::string& each : journal_.lines(question.job, question.from, lines_max)) {
+    bytes += each.size();
+    if (bytes > wire::message_bytes_enough && !log.lines.empty()) break;
+    log.lines.push_back(std::move(each));
+  }
+  log.next += log.lines.size();
+  return log;
+}
+
+JobBook::Message JobBook::answer(TimePoint now, const wire::AskJob& question) {
   using What = wire::AskJob::What;
   for (auto& [id, each] : jobs_) {
     if (question.what != What::list && id.value != question.job) continue;
@@ -129,46 +141,44 @@ void JobBook::ask(TimePoint now, wire::SessionId client, const wire::AskJob& que
   if (question.what == What::list) {
     wire::JobStates all{question.number, journal_.states(states_max)};
     for (wire::JobState& each : all.jobs) each.part_files.clear();
-    answers_.emplace_back(client, std::move(all));
-    return;
+    return all;
   }
   const auto state = journal_.state(question.job);
   if (!state) {
-    answers_.emplace_back(client, wire::JobAnswer{question.number, true, 0, 0,
-                                                  fmt::format("there is no job {}", question.job),
-                                                  "'muster jobs' lists those that there are"});
+    return wire::JobAnswer{question.number,
+                           true,
+                           0,
+                           0,
+                           fmt::format("there is no job {}", question.job),
+                           "'muster jobs' lists those that there are"};
+  }
+  if (question.what == What::log) return log_of(question);
+  if (question.what == What::cancel) {
+    if (has(JobId{question.job})) give_up(JobId{question.job});
+    return wire::JobAnswer{question.number, false, 0, question.job, "", ""};
+  }
+  return wire::JobStates{question.number, {*state}};
+}
+
+void JobBook::ask(TimePoint now, wire::SessionId client, const wire::AskJob& question) {
+  using What = wire::AskJob::What;
+  const bool stays = question.what == What::watch || question.what == What::follow;
+  if (!stays || !has(JobId{question.job})) {
+    answers_.emplace_back(client, answer(now, question));
     return;
   }
-  if (question.what == What::log) {
-    wire::JobLog log{question.number, question.from, {}};
-    std::size_t bytes = 0;
-    for (std::string& each : journal_.lines(question.job, question.from, lines_max)) {
-      bytes += each.size();
-      if (bytes > wire::message_bytes_enough && !log.lines.empty()) break;
-      log.lines.push_back(std::move(each));
-    }
-    log.next += log.lines.size();
-    answers_.emplace_back(client, std::move(log));
-  } else if (question.what == What::cancel) {
-    if (has(JobId{question.job})) give_up(JobId{question.job});
-    answers_.emplace_back(client, wire::JobAnswer{question.number, false, 0, question.job, "", ""});
-  } else {
-    const bool stays = question.what == What::watch || question.what == What::follow;
-    if (!stays || !has(JobId{question.job})) {
-      push_state(client, question.number, *state);
-      return;
-    }
-    Job& watched = job(JobId{question.job});
-    Watcher& watcher = watched.watchers[client];
-    watcher = {question.number, {}};
-    if (question.what == What::follow) watcher.chunks = 0;
-    push_news(client, watcher, watched);
-    // Whoever knows the ticket is the one that has submitted it, though in another session.
-    const bool is_its_own = question.ticket == watched.record.submission.ticket;
-    if (watched.workspace.lasting || !is_its_own) return;
-    watched.client = client;
-    watched.client_until.reset();
-  }
+  Job& watched = job(JobId{question.job});
+  update_state(now, watched);
+  journal_.set_state(watched.record.state);
+  Watcher& watcher = watched.watchers[client];
+  watcher = {question.number, {}};
+  if (question.what == What::follow) watcher.chunks = 0;
+  push_news(client, watcher, watched);
+  // Whoever knows the ticket is the one that has submitted it, though in another session.
+  const bool is_its_own = question.ticket == watched.record.submission.ticket;
+  if (watched.workspace.lasting || !is_its_own) return;
+  watched.client = client;
+  watched.client_until.reset();
 }
 
 std::vector<std::pair<wire::SessionId, JobBook::Message>> JobBook::take_news(
