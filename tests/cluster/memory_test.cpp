@@ -70,9 +70,18 @@ TEST_F(WorkerMemoryKillTest, OfAControlGroupIsToldApart) {
   if (!group.joined())
     GTEST_SKIP() << "needs root, or a control group of one's own, to limit its memory";
   start_worker("a", {"--sandbox-write", path("")});
-  expect_reason("killed by signal 9 (SIGKILL), by the kernel for want of memory,");
+  expect_reason("killed by signal 9 (SIGKILL), for want of memory,");
   EXPECT_EQ(group.kills(), static_cast<std::uint64_t>(faults)) << "it was the kernel, each time";
   workers().clear();
+}
+
+// Many processes may take it together: the largest one ends.
+TEST_F(WorkerMemory, OfAllTaskProcessesTogetherIsHeld) {
+  start_coordinator();
+  Running& worker =
+      start_worker("a", {"--memory-max", "500M", "--slots", "2", "--sandbox-write", path("")});
+  expect_reason("killed by signal 9 (SIGKILL), for want of memory,");
+  EXPECT_EQ(count(worker.err(), "(--memory-max): process "), faults) << worker.err();
 }
 
 #ifndef MUSTER_SANITIZED  // sanitizers take address space without end

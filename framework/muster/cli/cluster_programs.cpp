@@ -200,6 +200,8 @@ cluster::WorkerOptions read_worker(const po::variables_map& values) {
   out.least_free = parse_bytes(values["min-free"].as<std::string>(), "--min-free");
   if (values.count("memory") != 0)
     out.memory_bytes = parse_bytes(values["memory"].as<std::string>(), "--memory");
+  if (values.count("memory-max") != 0)
+    out.memory_bytes_max = parse_bytes(values["memory-max"].as<std::string>(), "--memory-max");
   if (values.count("lifetime") != 0)
     out.lifetime = parse_duration(values["lifetime"].as<std::string>(), "--lifetime");
   out.log = [](const std::string& line) { log_line("muster-worker", line); };
@@ -317,6 +319,9 @@ int worker_main(const std::vector<std::string>& arguments) {
   add("memory", po::value<std::string>()->value_name("SIZE"),
       "what jobs may use here, in all slots together, before they spill to disk (default: half of "
       "what this process may use)");
+  add("memory-max", po::value<std::string>()->value_name("SIZE"),
+      "end the task process that has most when all together have more (default: 95 % of what this "
+      "process may use)");
   add("data-host", po::value<std::string>()->value_name("HOST"),
       "this machine's address for other workers, which fetch what jobs have left here (default: "
       "the "

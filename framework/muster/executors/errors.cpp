@@ -15,7 +15,7 @@ std::string describe(const WorkerDeath& death) {
     const char* name = ::sigabbrev_np(death.signal);
     text += " was killed by signal " + std::to_string(death.signal);
     if (name != nullptr) text += std::string(" (SIG") + name + ")";
-    if (death.out_of_memory) text += ", by the kernel for want of memory,";
+    if (death.out_of_memory) text += ", for want of memory,";
   } else {
     text += " exited with code " + std::to_string(death.exit_code);
   }

@@ -98,7 +98,8 @@ struct WorkerDeath {
   std::uint64_t user_time_us = 0;    ///< of a CPU, in all of its life
   std::uint64_t system_time_us = 0;  ///< of a CPU, in the kernel
   std::uint64_t position = 0;        ///< TaskContext::position() as the task left it
-  bool out_of_memory = false;        ///< the kernel killed it because its control group was full
+  bool out_of_memory =
+      false;                ///< it was killed because its control group, or its worker, had no more
   unsigned deaths = 1;      ///< of this task's processes, with those after which it was retried
   std::string stderr_tail;  ///< the last lines the process wrote; may include earlier tasks'
   std::uint64_t task = 0;   ///< its number: TaskContext::task() was that

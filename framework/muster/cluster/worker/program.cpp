@@ -231,6 +231,14 @@ bool Program::has_started(detail::TaskBase& task) {
   return pool_ != nullptr && pool_->started(task.state());
 }
 
+std::vector<pid_t> Program::task_processes() const {
+  return pool_ == nullptr ? std::vector<pid_t>() : pool_->worker_pids();
+}
+
+void Program::end_for_memory(pid_t process) {
+  if (pool_ != nullptr) pool_->end_for_memory(process);
+}
+
 std::optional<TaskProgress> Program::progress(detail::TaskBase& task) const {
   return pool_ == nullptr ? std::nullopt : pool_->progress(task.state());
 }

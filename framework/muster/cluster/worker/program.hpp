@@ -79,6 +79,10 @@ class Program {
   /// Triggers the std::stop_token of a running call.
   void ask_to_stop(detail::TaskBase& task);
   bool has_started(detail::TaskBase& task);
+  /// Those that there are just now. Another may have the number of one that has ended.
+  std::vector<pid_t> task_processes() const;
+  /// Ends one that takes too much memory, and what it runs with it, for that reason.
+  void end_for_memory(pid_t process);
   /// Of a call that runs.
   std::optional<TaskProgress> progress(detail::TaskBase& task) const;
 

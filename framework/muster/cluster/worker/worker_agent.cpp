@@ -10,6 +10,7 @@
 
 #include <muster/base/error.hpp>
 #include <muster/base/memory.hpp>
+#include <muster/base/units.hpp>
 #include <muster/base/version.hpp>
 #include <muster/cluster/local_host.hpp>
 #include <muster/cluster/task_death.hpp>
@@ -29,6 +30,7 @@ constexpr int leases_of_patience = 2;
 constexpr Duration start_poll = std::chrono::milliseconds(2);
 // How often the disk is looked at.
 constexpr Duration look_at_disk_every = std::chrono::seconds(2);
+constexpr Duration look_at_memory_every = std::chrono::milliseconds(250);
 
 /// What a job may use of each slot.
 std::uint64_t memory_of_slot(const WorkerOptions& options) {
@@ -59,7 +61,9 @@ WorkerAgent::WorkerAgent(WorkerOptions options, transport::Dialer& dialer,
       runner_(dialer, link_, *this),
       jobs_(options_.scratch),
       gate_(options_.slots),
-      disk_(jobs_.path(), options_.least_free) {
+      disk_(jobs_.path(), options_.least_free),
+      memory_(options_.memory_bytes_max != 0 ? options_.memory_bytes_max
+                                             : usable_memory() / 20 * 19) {
   options_.programs.slots = options_.slots;
   options_.programs.scratch = options_.scratch;
   options_.programs.job_place.sandbox = options_.programs.sandbox;
@@ -253,8 +257,31 @@ void WorkerAgent::look_at_disk(TimePoint now) {
   options_.log(problem.empty() ? "there is room again: it goes on" : problem + "; it pauses");
 }
 
+/// The task that takes most of what is too much ends; the kernel might end any of them, or us.
+void WorkerAgent::look_at_memory(TimePoint now) {
+  look_at_memory_ = now + look_at_memory_every;
+  std::map<pid_t, Program*> programs;
+  std::vector<pid_t> processes;
+  for (const auto& [digest, program] : programs_) {
+    for (const pid_t each : program->task_processes()) {
+      programs.emplace(each, program.get());
+      processes.push_back(each);
+    }
+  }
+  const auto found = memory_.look(now, processes);
+  if (!found) return;
+  options_.log(
+      fmt::format("all task processes together take {}, more than {} (--memory-max): process {} is "
+                  "ended, which "
+                  "takes {}",
+                  format_bytes(found->bytes), format_bytes(memory_.bytes_max()), found->largest,
+                  format_bytes(found->largest_bytes)));
+  programs.at(found->largest)->end_for_memory(found->largest);
+}
+
 void WorkerAgent::on_round(TimePoint now) {
   if (look_at_disk_ <= now) look_at_disk(now);
+  if (look_at_memory_ <= now && !open_.empty()) look_at_memory(now);
   const int stops = stops_.load();
   if (stops != std::exchange(stops_seen_, stops)) {
     if (stops > 1) end_all(wire::EndKind::worker_lost);
@@ -317,6 +344,7 @@ void WorkerAgent::leave_if_done(TimePoint now) {
 
 std::optional<TimePoint> WorkerAgent::next_deadline() {
   std::optional<TimePoint> next = look_at_disk_;
+  if (!open_.empty()) next = std::min(*next, look_at_memory_);
   if (look_again_at_) next = std::min(*next, *look_again_at_);
   if (!terminated_.empty())
     next = std::min(next.value_or(TimePoint::max()), terminated_.front().first);

@@ -18,6 +18,7 @@
 #include <muster/cluster/shuffle/run_server.hpp>
 #include <muster/cluster/worker/call_gate.hpp>
 #include <muster/cluster/worker/disk_watch.hpp>
+#include <muster/cluster/worker/memory_watch.hpp>
 #include <muster/cluster/worker/program.hpp>
 #include <muster/transport/link_runner.hpp>
 #include <muster/wire/link.hpp>
@@ -38,6 +39,9 @@ struct WorkerOptions {
   std::uint64_t least_free = std::uint64_t{64} << 20U;
   /// For all task processes together: jobs share it among the slots. 0: half of what may be used.
   std::uint64_t memory_bytes = 0;
+  /// If all task processes together take more, the one that has most is ended. 0: nineteen
+  /// twentieths of what this process may use.
+  std::uint64_t memory_bytes_max = 0;
   /// The address of this machine at which other workers fetch these files.
   std::string data_host = "127.0.0.1";
   /// Gets a line for each thing that people who run it want to know of. It must not throw.
@@ -99,6 +103,7 @@ class WorkerAgent final : public EndSink, private transport::LinkOwner {
   void take_piece(TimePoint now, const wire::CodePiece& piece);
   void drain(const std::string& reason);
   void look_at_disk(TimePoint now);
+  void look_at_memory(TimePoint now);
   bool had_no_room(const wire::Digest& program, const wire::CallEnd& end) const;
   void open_data_place(const wire::DataKeys& keys);
   void keep_only(const wire::LiveJobs& live) const;
@@ -143,6 +148,8 @@ class WorkerAgent final : public EndSink, private transport::LinkOwner {
   std::optional<TimePoint> look_again_at_;
   DiskWatch disk_;
   TimePoint look_at_disk_{};
+  MemoryWatch memory_;
+  TimePoint look_at_memory_{};
   std::string paused_;                      ///< why; empty: it is not
   std::optional<wire::WorkerState> state_;  ///< to be sent
   bool draining_ = false;

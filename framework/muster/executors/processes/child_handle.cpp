@@ -57,6 +57,12 @@ void ChildHandle::kill() {
   if (pidfd_) signal_process(pidfd_.get(), SIGKILL);
 }
 
+void ChildHandle::end_for_memory() {
+  ending_ = true;
+  took_too_much_memory_ = true;
+  if (pidfd_) signal_process(pidfd_.get(), SIGKILL);
+}
+
 void ChildHandle::stop(int signal) {
   if (signal == SIGKILL) {
     kill();

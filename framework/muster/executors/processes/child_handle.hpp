@@ -56,10 +56,13 @@ class ChildHandle {
   void kill();
   /// The same, by another signal; nothing more may be sent.
   void stop(int signal);
+  /// It is to end now, since it has taken too much memory.
+  void end_for_memory();
   /// It has ended.
   void end() noexcept { ending_ = true; }
 
   bool killed() const noexcept { return kill_wanted_ || stopped_with_ != 0; }  ///< by us
+  bool took_too_much_memory() const noexcept { return took_too_much_memory_; }
 
   /// Whether it has answered to any task.
   bool replied() const noexcept { return replied_; }
@@ -84,6 +87,7 @@ class ChildHandle {
   bool fresh_;
   bool ending_ = false;
   bool kill_wanted_ = false;
+  bool took_too_much_memory_ = false;
   bool replied_ = false;
   int stopped_with_ = 0;
 };

@@ -274,6 +274,16 @@ std::vector<pid_t> PoolCore::worker_pids() const {
   return pids;
 }
 
+bool PoolCore::end_for_memory(pid_t pid) {
+  const Lock lock(mutex_);
+  for (const auto& child : children_) {
+    if (child->pid() != pid) continue;
+    child->end_for_memory();
+    return true;
+  }
+  return false;
+}
+
 void PoolCore::notify_pump() {
   attention_.store(true);
   if (pump_waits_.exchange(false)) signal_eventfd(wake_.get());

@@ -69,6 +69,9 @@ class PoolCore final : public TaskHome,
   void terminate(int signal);
   unsigned max_workers() const noexcept { return options_.max_workers; }
   std::vector<pid_t> worker_pids() const;
+  /// Kills a process for the memory that it takes: what it runs ends like that, if it has started.
+  /// False if there is no such process any more.
+  bool end_for_memory(pid_t pid);
 
   std::shared_ptr<WorkControl> control() noexcept override { return shared_from_this(); }
   bool cancel(SharedStateBase& work) override;

@@ -76,8 +76,10 @@ bool PoolCore::may_run_again(TaskBase& task, bool for_memory) const {
                     : extras.deaths <= budget.worker_lost;
 }
 
-/// The kernel kills for want of memory with SIGKILL, and counts that in our control group.
+/// The kernel kills for want of memory with SIGKILL, and counts that in our control group. So does
+/// whoever watches over us, who has said so.
 bool PoolCore::died_for_memory(const ChildHandle& child, const SpawnMessage& exit) {
+  if (child.took_too_much_memory()) return WIFSIGNALED(exit.status);
   if (child.killed() || !WIFSIGNALED(exit.status) || WTERMSIG(exit.status) != SIGKILL) return false;
   const std::uint64_t before = std::exchange(memory_kills_, memory_kill_count());
   return memory_kills_ > before;
