@@ -151,18 +151,32 @@ TEST_F(OverHttp, ItsTokenOutlivesTheCoordinator) {
   EXPECT_EQ(get("/api/v1/status").status, 200);
 }
 
-TEST_F(OverHttp, ACoordinatorThatIsStoppedDoesNotAnswer) {
+TEST_F(OverHttp, EndsWithItsCoordinator) {
   start();
   HttpPeer peer(http_);
-  coordinator().send(SIGSTOP);
-  ASSERT_TRUE(peer.write("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"));
-  coordinator().send(SIGCONT);
-  const auto answer = peer.answer();
+  const auto answer = peer.ask("GET", "/healthz");
   ASSERT_TRUE(answer);
-  EXPECT_EQ(answer->status, 200) << "as soon as it goes on";
+  EXPECT_EQ(answer->status, 200);
   coordinator().send(SIGTERM);
   EXPECT_EQ(coordinator().wait().exit_code, 0);
-  EXPECT_FALSE(peer.ask("GET", "/healthz")) << "it has gone";
+  EXPECT_FALSE(peer.ask("GET", "/healthz"));
+  EXPECT_FALSE(HttpPeer(http_).connected());
+}
+
+// An order that was confirmed is kept, whatever happens then.
+TEST_F(OverHttp, WhatIsSaidIsTrueAfterAKill) {
+  start();
+  start_worker("node1");
+  write_slow_lines(100'000);
+  const std::string job = submit(slow({"-o", "there"}));
+  ASSERT_TRUE(has_done(job, 2));
+  HttpPeer peer(http_);
+  const auto done = peer.ask("POST", "/api/v1/jobs/" + job + "/cancel", authorization());
+  kill(coordinator_slot(), SIGKILL);
+  ASSERT_TRUE(done);
+  ASSERT_EQ(done->status, 200);
+  start();
+  EXPECT_NE(get("/api/v1/jobs/" + job).body.find(R"("state":"cancelled")"), std::string::npos);
 }
 
 TEST_F(OverHttp, RefusesAddressesThatOthersReach) {

@@ -408,6 +408,25 @@ TEST_F(SandboxOfPlugins, IsThereBeforeThePluginIsLoaded) {
   EXPECT_NE(free.err.find("loaded without a sandbox"), std::string::npos) << free.text();
 }
 
+// Nor in the next call, which the same process would have got.
+TEST_F(SandboxOfPlugins, NothingRunsWhereItCouldNotBeEntered) {
+  fs::create_directories(path("way/hidden"));
+  std::ofstream(path("way/hidden/secret")) << "secret\n";
+  start_worker("w", {"--keys", "node", "--slots", "1", "--sandbox", "require", "--sandbox-hide",
+                     name("way/hidden")});
+  ASSERT_NE(await_line(coordinator(), "worker 'w' of "), "");
+  fs::rename(path("way"), path("away"));
+  const Finished nowhere = run_fault("none", "");
+  EXPECT_EQ(nowhere.exit_code, 1) << nowhere.text();
+  EXPECT_NE(nowhere.err.find("cannot enter its sandbox"), std::string::npos) << nowhere.text();
+  fs::rename(path("away"), path("way"));
+  const Finished confined = run_fault("loaded_free", "");
+  EXPECT_EQ(confined.exit_code, 0) << confined.text();
+  const Finished hidden = run_fault("read", name("way/hidden/secret"));
+  EXPECT_EQ(hidden.exit_code, 1) << hidden.text();
+  EXPECT_NE(hidden.err.find("cannot read"), std::string::npos) << hidden.text();
+}
+
 // Each is written by processes that may write there and nowhere else.
 TEST_F(SandboxOfPlugins, LetsJobsWriteTheirOutputs) {
   start_worker("w", {"--keys", "node", "--sandbox", "require"});

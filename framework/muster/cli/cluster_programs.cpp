@@ -132,9 +132,6 @@ int run_coordinator(const po::variables_map& values) {
             [&](std::string_view key) { return authorized->user_of(key); }};
   }
   const auto log = [](const std::string& line) { log_line("muster-coordinator", line); };
-  transport::ConnectionLimits limits;
-  limits.log = log;
-  transport::ZmqListener listener(context, address, keys, limits);
   cluster::CoordinatorOptions options;
   // Each life has a higher one than all before, as long as the clock does not go back.
   options.sessions.epoch = static_cast<std::uint64_t>(
@@ -147,17 +144,21 @@ int run_coordinator(const po::variables_map& values) {
     allowed.emplace(values["allow"].as<std::string>(), log);
     options.may_run = [&](const wire::Digest& digest) { return allowed->allows(digest); };
   }
+  if (values.count("plugin-dir") != 0) {  // before anybody can connect: it may take long
+    cluster::CodeStore store(state / "programs");
+    const auto& given = values["plugin-dir"].as<std::vector<std::string>>();
+    for (const std::filesystem::path& each : parse_plugin_directories(given))
+      cluster::take_plugins(store, each, options.may_run, log);
+  }
+  transport::ConnectionLimits limits;
+  limits.log = log;
+  transport::ZmqListener listener(context, address, keys, limits);
   options.recover_within =
       parse_duration(values["recover-within"].as<std::string>(), "--recover-within");
   if (values.count("no-speculation") == 0) options.scheduler.speculation.emplace();
   options.log = log;
   cluster::Coordinator coordinator(std::move(options), listener, state,
                                    authorized ? &*authorized : nullptr);
-  if (values.count("plugin-dir") != 0) {
-    const auto& given = values["plugin-dir"].as<std::vector<std::string>>();
-    for (const std::filesystem::path& each : parse_plugin_directories(given))
-      log(fmt::format("has {} plugins of {}", coordinator.take_plugins(each), each.string()));
-  }
   std::optional<dashboard::Dashboard> over_http;
   if (values.count("http") != 0) serve_http(values, coordinator, state, log, over_http);
   const std::stop_callback stop(signals.token(), [&] { coordinator.stop(); });

@@ -15,6 +15,7 @@ struct DashboardOptions {
   std::string address;             ///< as HttpServer takes it
   std::vector<std::string> hosts;  ///< what it is called besides: HttpAccess
   std::filesystem::path token;     ///< the file with the token, which is made if it is missing
+  http::HttpLimits limits = {};
   std::function<void(const std::string&)> log = [](const auto&) {};
 };
 

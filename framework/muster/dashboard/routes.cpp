@@ -36,7 +36,8 @@ Route no_such(const std::string& what) {
 }
 
 Route wrong_method(const char* allowed) {
-  Route out = at_once(json(405, error_json(std::string("use ") + allowed, "")));
+  Route out = at_once(json(405, error_json(std::string("the method is to be ") + allowed,
+                                           "docs/operations.md lists what is")));
   out.at_once.headers.emplace_back("Allow", allowed);
   return out;
 }
@@ -105,7 +106,7 @@ Route job_route(const HttpRequest& request, std::uint64_t job, std::string_view 
 Route drain_route(const HttpRequest& request) {
   if (request.method != "POST") return wrong_method("POST");
   const auto body = nlohmann::json::parse(request.body, nullptr, false);
-  const bool is_sound = request.header("content-type") == json_type && body.is_object() &&
+  const bool is_sound = request.header("content-type").starts_with(json_type) && body.is_object() &&
                         body.contains("worker") && body["worker"].is_string() &&
                         !body["worker"].get_ref<const std::string&>().empty();
   if (!is_sound)

@@ -19,12 +19,6 @@ namespace {
 constexpr std::size_t token_bytes = 32;
 constexpr std::string_view scheme = "Bearer ";
 
-HttpResponse refused(unsigned status, std::string text) {
-  HttpResponse out{status, "text/plain; charset=utf-8", std::move(text)};
-  if (status == 401) out.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"muster\"");
-  return out;
-}
-
 /// "head:7680" without its port.
 std::string_view without_port(std::string_view host) {
   const auto colon = host.rfind(':');
@@ -41,20 +35,31 @@ bool is_same(std::string_view a, std::string_view b) {
   });
 }
 
-bool is_known(std::string_view host, const std::vector<std::string>& others) {
-  constexpr std::array<std::string_view, 3> own = {"localhost", "127.0.0.1", "[::1]"};
-  const auto is_it = [name = without_port(host)](const auto& each) { return is_same(name, each); };
-  return std::any_of(own.begin(), own.end(), is_it) ||
-         std::any_of(others.begin(), others.end(), is_it);
+bool is_one_of(std::string_view host, const std::vector<std::string>& others) {
+  return std::any_of(others.begin(), others.end(), [&](const auto& each) {
+    return is_same(without_port(host), without_port(each));
+  });
 }
 
-/// Of a browser: whether the page that asks is one of ours.
-bool is_of_our_page(const HttpRequest& request) {
+bool is_known(std::string_view host, const std::vector<std::string>& others) {
+  constexpr std::array<std::string_view, 3> own = {"localhost", "127.0.0.1", "[::1]"};
+  return std::any_of(own.begin(), own.end(),
+                     [&](const auto& each) { return is_same(without_port(host), each); }) ||
+         is_one_of(host, others);
+}
+
+/// Of a browser: whether the page that asks is one of ours. Behind a proxy that has TLS it may come
+/// from the proxy's name, while the proxy asks for ours.
+bool is_of_our_page(const HttpRequest& request, const std::vector<std::string>& others) {
+  constexpr std::string_view with_tls = "https://";
   const std::string& site = request.header("sec-fetch-site");
   if (!site.empty() && site != "same-origin" && site != "none") return false;
   const std::string& origin = request.header("origin");
   const std::string& host = request.header("host");
-  return origin.empty() || is_same(origin, "http://" + host) || is_same(origin, "https://" + host);
+  return origin.empty() || is_same(origin, "http://" + host) ||
+         is_same(origin, "https://" + host) ||
+         (origin.starts_with(with_tls) &&
+          is_one_of(std::string_view(origin).substr(with_tls.size()), others));
 }
 
 bool has_token(const HttpRequest& request, const std::string& token) {
@@ -82,18 +87,20 @@ Error odd(const std::filesystem::path& file, const char* what) {
 
 }  // namespace
 
-std::optional<HttpResponse> refusal_of(const HttpRequest& request, const HttpAccess& access,
-                                       bool needs_token) {
+std::optional<HttpRefusal> refusal_of(const HttpRequest& request, const HttpAccess& access,
+                                      bool needs_token) {
   const std::string& host = request.header("host");
   if (!is_known(host, access.hosts))
-    return refused(403, fmt::format("this server is not called '{}': add --http-host to the "
-                                    "coordinator if it is\n",
-                                    host));
-  if (!is_of_our_page(request)) return refused(403, "pages of other sites may not ask\n");
+    return HttpRefusal{403, fmt::format("this server is not called '{}'", host),
+                       "if it is, start the coordinator with --http-host and that name"};
+  if (!is_of_our_page(request, access.hosts))
+    return HttpRefusal{
+        403, fmt::format("a page of another site may not ask: '{}'", request.header("origin")),
+        "if it is a proxy before this server, start the coordinator with --http-host and its name"};
   if (needs_token && !has_token(request, access.token))
-    return refused(401,
-                   "send the token that is in the coordinator's state directory: "
-                   "'Authorization: Bearer TOKEN'\n");
+    return HttpRefusal{401, "the token is missing, or another one",
+                       "send 'Authorization: Bearer TOKEN', with the token that is in the file "
+                       "http-token of the coordinator's state directory"};
   return std::nullopt;
 }
 

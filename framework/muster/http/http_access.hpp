@@ -18,11 +18,17 @@ struct HttpAccess {
   std::string token;  ///< who sends it ("Authorization: Bearer TOKEN") may do everything
 };
 
+struct HttpRefusal {
+  unsigned status = 0;  ///< 401 or 403
+  std::string message;
+  std::string hint;
+};
+
 /// Why a request is not answered; none: it may be. Every method is looked at: the host that it
 /// names, where the page comes from that makes a browser send it, and, if it `needs_token`, the
 /// token.
-std::optional<HttpResponse> refusal_of(const HttpRequest& request, const HttpAccess& access,
-                                       bool needs_token);
+std::optional<HttpRefusal> refusal_of(const HttpRequest& request, const HttpAccess& access,
+                                      bool needs_token);
 
 /// The token in a file, which is made (mode 0600, 256 random bits) if it is missing. Throws
 /// Error(usage) of a file that others may read, or that holds something else; Error(io).

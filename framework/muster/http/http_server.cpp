@@ -42,6 +42,10 @@ tcp::endpoint endpoint_of(const std::string& address) {
   if (failed || !is_number || std::stoul(port) > UINT16_MAX)
     throw Error(ErrorCode::usage, fmt::format("'{}' is no address to serve HTTP at", address),
                 "127.0.0.1:7680 is one");
+  if (parsed.is_loopback() && parsed != asio::ip::address_v4::loopback() &&
+      parsed != asio::ip::address_v6::loopback())
+    throw Error(ErrorCode::usage, fmt::format("'{}' is not what this machine is called", address),
+                "use 127.0.0.1 or [::1]");
   if (!parsed.is_loopback())
     throw Error(
         ErrorCode::usage,
@@ -96,12 +100,28 @@ class Connection : public std::enable_shared_from_this<Connection> {
     parser_->header_limit(shared_->limits.header_bytes);
     parser_->body_limit(shared_->limits.body_bytes);
     stream_.expires_after(shared_->limits.read_within);
-    beast::http::async_read(
+    beast::http::async_read_header(
         stream_, buffer_, *parser_,
-        [self = shared_from_this()](error_code failed, std::size_t) { self->on_read(failed); });
+        [self = shared_from_this()](error_code failed, std::size_t) { self->on_header(failed); });
   }
 
  private:
+  /// What servers and proxies take in different ways is refused: a body of unknown coding, or one
+  /// that waits to be asked for.
+  void on_header(error_code failed) {
+    using beast::http::field;
+    is_head_ = false;
+    if (failed) return on_read(failed);
+    is_head_ = parser_->get().method() == beast::http::verb::head;
+    if (parser_->get().count(field::transfer_encoding) != 0)
+      return answer({501, text, "send the body with a Content-Length\n"});
+    if (parser_->get().count(field::expect) != 0)
+      return answer({417, text, "send the body without Expect\n"});
+    beast::http::async_read(
+        stream_, buffer_, *parser_,
+        [self = shared_from_this()](error_code ended, std::size_t) { self->on_read(ended); });
+  }
+
   void on_read(error_code failed) {
     using beast::http::error;
     if (failed == error::header_limit) return answer({431, text, "the header is too long\n"});
@@ -148,7 +168,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     response_ = {beast::http::int_to_status(response.status), 11};
     response_.set(beast::http::field::content_type, response.type);
     for (const auto& [name, value] : response.headers) response_.set(name, value);
-    response_.body() = std::move(response.body);
+    if (!is_head_) response_.body() = std::move(response.body);
     response_.keep_alive(keeps_);
     response_.prepare_payload();
     stream_.expires_after(shared_->limits.read_within);
@@ -175,6 +195,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::uint64_t number_ = 0;   ///< of the request
   std::uint64_t replied_ = 0;  ///< the last that was
   bool keeps_ = false;
+  bool is_head_ = false;
   std::shared_ptr<const Shared> shared_;
 };
 

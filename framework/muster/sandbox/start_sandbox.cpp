@@ -20,7 +20,7 @@
 namespace muster::sandbox {
 namespace {
 
-constexpr int abi_of_scopes = 6;
+constexpr int abi_of_signals = 6;
 
 constexpr const char* reads_secrets = "hidden files can be read all the same, instead of";
 constexpr const char* sends_signals = "signals get out all the same, instead of";
@@ -38,7 +38,7 @@ SandboxFailure try_in_child(const Sandbox& sandbox, int landlock_abi,
   for (const auto& each : secrets) {
     if (::open(each.c_str(), O_RDONLY | O_CLOEXEC) >= 0) return {reads_secrets, EACCES};
   }
-  if (landlock_abi >= abi_of_scopes && ::kill(parent, 0) == 0) return {sends_signals, EPERM};
+  if (landlock_abi >= abi_of_signals && ::kill(parent, 0) == 0) return {sends_signals, EPERM};
   return {};
 }
 

@@ -76,12 +76,28 @@ TEST(HttpAccess, WantsTheWholeToken) {
   EXPECT_EQ(refusal({{"host", "localhost"}}, false), 0U);
 }
 
-TEST(HttpAccess, TellsWhereTheTokenIsSent) {
-  const auto refused = refusal_of(request({{"host", "localhost"}}), access, true);
-  ASSERT_TRUE(refused);
-  ASSERT_EQ(refused->headers.size(), 1U);
-  EXPECT_EQ(refused->headers[0].first, "WWW-Authenticate");
-  EXPECT_EQ(refused->headers[0].second, "Bearer realm=\"muster\"");
+TEST(HttpAccess, EachRefusalHasARemedy) {
+  const auto remedy_of = [](std::map<std::string, std::string> headers) {
+    const auto refused = refusal_of(request(std::move(headers)), access, true);
+    return refused ? refused->hint : "";
+  };
+  EXPECT_NE(remedy_of({{"host", "other"}}).find("--http-host"), std::string::npos);
+  EXPECT_NE(remedy_of({{"host", "localhost"}, {"origin", "https://other"}}).find("--http-host"),
+            std::string::npos);
+  EXPECT_NE(remedy_of({{"host", "localhost"}}).find("Authorization: Bearer"), std::string::npos);
+}
+
+// The proxy asks for 127.0.0.1, the browser's page is of the proxy.
+TEST(HttpAccess, TakesPagesOfAProxyThatIsKnown) {
+  const auto from = [](const char* origin) {
+    return refusal({{"host", "127.0.0.1:7680"}, {"origin", origin}});
+  };
+  EXPECT_EQ(from("https://head.example"), 0U);
+  EXPECT_EQ(from("https://head.example:8443"), 0U);
+  EXPECT_EQ(from("http://head.example"), 403U) << "without TLS anybody on the way may be it";
+  EXPECT_EQ(from("https://head.example.evil.example"), 403U);
+  const HttpAccess with_port{{"head.example:8443"}, access.token};
+  EXPECT_FALSE(refusal_of(request({{"host", "head.example"}}), with_port, false));
 }
 
 TEST(HttpAccess, LetsNobodyInWithoutAToken) {

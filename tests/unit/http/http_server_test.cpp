@@ -116,11 +116,27 @@ TEST_F(HttpServerTest, RefusesWhatIsNoRequest) {
   EXPECT_EQ(status_of(head + "Host: other\r\n\r\n"), 400) << "twice";
   EXPECT_EQ(status_of(head + "X: 1\r\nx: 2\r\n\r\n"), 400) << "in either case";
   EXPECT_EQ(status_of(head + "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n"), 400);
+  for (const char* coding : {"chunked", "identity", "xchunked", "gzip, chunked"})
+    EXPECT_EQ(status_of(head + "Transfer-Encoding: " + coding + "\r\n\r\n"), 501) << coding;
+  EXPECT_EQ(status_of(head + "Content-Length: 3\r\nTransfer-Encoding: xchunked\r\n\r\nabc"), 400);
+  EXPECT_EQ(status_of(head + "Content-Length: 3\r\nExpect: 100-continue\r\n\r\n"), 417);
   EXPECT_EQ(status_of(head + "Content-Length: many\r\n\r\n"), 400);
   EXPECT_EQ(status_of(head + "X: " + std::string(1000, 'x') + "\r\n\r\n"), 431);
   EXPECT_EQ(status_of(head + "Content-Length: 101\r\n\r\n"), 413);
   EXPECT_EQ(status_of(head + "Content-Length: 100\r\n\r\n" + std::string(100, 'x')), 201);
   EXPECT_EQ(status_of(head + "\r\n"), 201) << "it goes on";
+}
+
+// A body would be taken for the next answer.
+TEST_F(HttpServerTest, AnswersHeadWithoutABody) {
+  start_echo();
+  HttpPeer peer(address());
+  const auto head = peer.ask("HEAD", "/");
+  ASSERT_TRUE(head);
+  EXPECT_EQ(head->body, "");
+  const auto next = peer.ask("GET", "/next");
+  ASSERT_TRUE(next);
+  EXPECT_NE(next->body.find("GET /next ?"), std::string::npos);
 }
 
 TEST_F(HttpServerTest, EndsConnectionsThatSayNothing) {
@@ -218,7 +234,7 @@ TEST_F(HttpServerTest, EndsWhileItIsAsked) {
 }
 
 TEST_F(HttpServerTest, ServesThisMachineAlone) {
-  for (const char* address : {"0.0.0.0:0", "[::]:0", "192.0.2.1:80"})
+  for (const char* address : {"0.0.0.0:0", "[::]:0", "192.0.2.1:80", "127.0.0.2:0"})
     EXPECT_EQ(refusal(address), ErrorCode::usage) << address;
   for (const char* address : {"", "7680", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:-1",
                               "127.0.0.1:65536", "head:7680", "tcp://127.0.0.1:1", "127.0.0.1:0 "})

@@ -1,9 +1,11 @@
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
 #include <random>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -58,6 +60,29 @@ wire::Digest sha256_of_file(const std::filesystem::path& path) {
     if (got == 0) return hash.finish();
     hash.add({buffer.data(), got});
     offset += got;
+  }
+}
+
+void take_plugins(CodeStore& store, const std::filesystem::path& directory,
+                  const std::function<bool(const wire::Digest&)>& may_run,
+                  const std::function<void(const std::string& line)>& log) {
+  std::vector<std::filesystem::path> files;
+  try {
+    for (const auto& each : std::filesystem::directory_iterator(directory)) {
+      if (each.path().extension() == ".so" && each.is_regular_file()) files.push_back(each.path());
+    }
+  } catch (const std::filesystem::filesystem_error& error) {
+    throw system_error(error.code().value(), "cannot read " + directory.string());
+  }
+  std::sort(files.begin(), files.end());
+  for (const auto& file : files) {
+    const wire::Digest digest = sha256_of_file(file);
+    if (!may_run(digest)) {
+      log(fmt::format("plugin {} is left out: it is not on the list of --allow", file.string()));
+      continue;
+    }
+    store.add_file(file);
+    log(fmt::format("has plugin {}, {}", file.string(), to_hex(digest)));
   }
 }
 

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -71,6 +72,11 @@ class CodeStore {
   std::map<wire::Digest, Version> sound_;  ///< of files that were read
   std::map<wire::Digest, Download> downloads_;
 };
+
+/// Takes the files NAME.so of a directory that `may_run` allows; logs each. Throws Error.
+void take_plugins(CodeStore& store, const std::filesystem::path& directory,
+                  const std::function<bool(const wire::Digest&)>& may_run,
+                  const std::function<void(const std::string& line)>& log);
 
 /// The digest of a file. Throws Error(io).
 wire::Digest sha256_of_file(const std::filesystem::path& path);

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <system_error>
 #include <utility>
 
 #include <muster/cluster/coordinator/coordinator.hpp>
@@ -15,7 +14,9 @@ constexpr Duration look_at_keys_every = std::chrono::seconds(1);
 
 constexpr std::size_t questions_max = 256;
 
-Answer refusal(const char* why) { return wire::JobAnswer{0, true, 0, 0, why, ""}; }
+Answer refusal(const char* why) {
+  return wire::JobAnswer{0, true, 0, 0, why, "try again in a while"};
+}
 
 CoordinatorOptions with_keys(CoordinatorOptions options, AuthorizedKeys* keys) {
   if (keys != nullptr) {
@@ -45,18 +46,6 @@ Coordinator::~Coordinator() {
   }
   commits_changed_.notify_all();
   committer_.join();
-}
-
-std::size_t Coordinator::take_plugins(const std::filesystem::path& directory) {
-  std::size_t count = 0;
-  std::error_code failed;
-  for (const auto& each : std::filesystem::directory_iterator(directory, failed)) {
-    if (each.path().extension() != ".so" || !each.is_regular_file()) continue;
-    store_.add_file(each.path());
-    ++count;
-  }
-  if (failed) throw system_error(failed.value(), "cannot read " + directory.string());
-  return count;
 }
 
 void Coordinator::run_commits() {
@@ -115,23 +104,10 @@ void Coordinator::ask(Question question, std::function<void(Answer)> answered) {
   listener_.wake();
 }
 
-void Coordinator::answer_questions(TimePoint now) {
-  std::vector<Asked> asked;
-  {
-    const std::lock_guard lock(questions_mutex_);
-    asked.swap(questions_);
-  }
-  for (const Asked& each : asked) each.answered(core_.answer(now, each.question));
-}
-
-void Coordinator::refuse_questions() {
-  std::vector<Asked> asked;
-  {
-    const std::lock_guard lock(questions_mutex_);
-    has_ended_ = true;
-    asked.swap(questions_);
-  }
-  for (const Asked& each : asked) each.answered(refusal("the coordinator ends"));
+std::vector<Coordinator::Asked> Coordinator::take_questions(bool are_last) {
+  const std::lock_guard lock(questions_mutex_);
+  has_ended_ = are_last;
+  return std::exchange(questions_, {});
 }
 
 void Coordinator::run() {
@@ -139,7 +115,11 @@ void Coordinator::run() {
     listener_.wait(next_deadline());
     const TimePoint now = Clock::now();
     take_frames(now);
-    answer_questions(now);
+    std::vector<std::pair<Asked, Answer>> answers;
+    for (Asked& each : take_questions(false)) {
+      Answer answer = core_.answer(now, each.question);
+      answers.emplace_back(std::move(each), std::move(answer));
+    }
     if (keys_ != nullptr && look_at_keys_ <= now) {
       look_at_keys_ = now + look_at_keys_every;
       if (keys_->has_changed()) core_.recheck_keys(now);
@@ -150,11 +130,12 @@ void Coordinator::run() {
     CoordinatorCore::Frames frames = core_.take_frames(now);
     journal_.commit();  // what is said is true from now on
     send(std::move(frames));
+    for (auto& [asked, answer] : answers) asked.answered(std::move(answer));
   }
   journal_.commit();
   core_.end("it was told to stop");
   send(core_.take_frames(Clock::now()));
-  refuse_questions();
+  for (const Asked& each : take_questions(true)) each.answered(refusal("the coordinator ends"));
 }
 
 std::optional<TimePoint> Coordinator::next_deadline() const {

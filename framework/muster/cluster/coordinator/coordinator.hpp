@@ -26,17 +26,13 @@ class Coordinator {
               const std::filesystem::path& state, AuthorizedKeys* keys = nullptr);
   ~Coordinator();
 
-  /// Takes all files NAME.so in a directory, so that no client has to send them; how many.
-  /// To be called before run(). Throws Error.
-  std::size_t take_plugins(const std::filesystem::path& directory);
-
   /// Works until it is told to stop; tells everybody then.
   void run();
   /// Of any thread, and of signal handlers.
   void stop() noexcept;
 
   /// Asks it, of any thread. `answered` is called once and must not throw or block: by the thread
-  /// of run(), or at once if that has ended, or too much is asked.
+  /// of run(), or at once if that has ended, or too much is asked. Not at all if run() throws.
   void ask(Question question, std::function<void(Answer)> answered);
 
   /// Not while run() runs in another thread.
@@ -46,8 +42,12 @@ class Coordinator {
   std::optional<TimePoint> next_deadline() const;
   void take_frames(TimePoint now);
   void send(CoordinatorCore::Frames&& frames);
-  void answer_questions(TimePoint now);
-  void refuse_questions();
+  struct Asked {
+    Question question;
+    std::function<void(Answer)> answered;
+  };
+  std::vector<Asked> take_questions(bool are_last);
+
   void run_commits();
   void take_commits(TimePoint now);
 
@@ -59,10 +59,6 @@ class Coordinator {
   CoordinatorCore core_;
   std::atomic<bool> stopping_{false};
 
-  struct Asked {
-    Question question;
-    std::function<void(Answer)> answered;
-  };
   std::mutex questions_mutex_;
   std::vector<Asked> questions_;
   bool has_ended_ = false;

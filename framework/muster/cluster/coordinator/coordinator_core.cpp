@@ -71,6 +71,7 @@ void CoordinatorCore::expire(TimePoint now) {
   scheduler_.expire(now, actions_);
   carry_out_actions();
   relay_.expire(now, code_);
+  take_submissions(now);
   jobs_.expire(now);
   carry_out_orders(now);
   watch_for_room(now);

@@ -58,8 +58,12 @@ void CoordinatorCore::take_submissions(TimePoint now) {
       submissions_.push_back(std::move(each));
       continue;
     }
-    wire::JobAnswer answer{
-        each.number, true, 0, 0, "the plugin could not be fetched from the client", ""};
+    wire::JobAnswer answer{each.number,
+                           true,
+                           0,
+                           0,
+                           "the plugin could not be fetched from the client",
+                           "is its file still there? 'muster plugin push' sends it beforehand"};
     try {
       if (relay_.has(each.plugin)) {
         answer = {each.number, false, 0, 0, "", ""};

@@ -150,32 +150,35 @@ wire::JobAnswer JobBook::submit(TimePoint /*now*/, wire::SessionId client, const
     answer.job = *known;
     return answer;
   }
+  Journal::Job record;
+  record.submission = std::move(submission);
+  record.state.owner = owner;
+  record.state.submitted = seconds_now();
+  const std::string plan = record.submission.plan;
+  std::unique_ptr<Job> job;
   try {
-    Journal::Job record;
-    record.submission = std::move(submission);
-    record.state.owner = owner;
-    record.state.submitted = seconds_now();
-    const std::string plan = record.submission.plan;
-    std::unique_ptr<Job> job = make_job(std::move(record));
-    job->record.submission.plan = plan;
-    answer.job = journal_.add(job->record);
-    job->record.submission.plan.clear();
-    job->record.state.job = answer.job;
-    if (job->output == nullptr) job->client = client;
-    const JobId id{answer.job};
-    Job& added = *jobs_.emplace(id, std::move(job)).first->second;
-    live_changed_ = true;
-    say(added, fmt::format("'{}' was submitted by '{}': {} chunks of {} bytes in all",
-                           added.record.state.task, owner, added.plan.chunks.size(),
-                           added.plan.input_bytes));
-    orders_.push_back(
-        scheduling::JobSubmitted{id, spec_of(added), {added.record.submission.priority, 1}, {}});
+    job = make_job(std::move(record));
   } catch (const Error& error) {
     answer.is_refused = true;
     answer.code = static_cast<std::uint8_t>(error.code());
     answer.message = error.what();
     answer.hint = error.hint();
+    return answer;
   }
+  job->record.submission.plan = plan;
+  // What the journal throws is for nobody to catch: it may have lost all of its transaction.
+  answer.job = journal_.add(job->record);
+  job->record.submission.plan.clear();
+  job->record.state.job = answer.job;
+  if (job->output == nullptr) job->client = client;
+  const JobId id{answer.job};
+  Job& added = *jobs_.emplace(id, std::move(job)).first->second;
+  live_changed_ = true;
+  say(added, fmt::format("'{}' was submitted by '{}': {} chunks of {} bytes in all",
+                         added.record.state.task, owner, added.plan.chunks.size(),
+                         added.plan.input_bytes));
+  orders_.push_back(
+      scheduling::JobSubmitted{id, spec_of(added), {added.record.submission.priority, 1}, {}});
   return answer;
 }
 

@@ -120,9 +120,10 @@ void JobBook::push_news(wire::SessionId client, Watcher& watcher, const Job& of)
 }
 
 wire::JobLog JobBook::log_of(const wire::AskJob& question) const {
-  wire::JobLog log{question.number, question.from, {}};
+  constexpr std::uint64_t line_max = INT64_MAX;  // SQLite's
+  wire::JobLog log{question.number, std::min(question.from, line_max), {}};
   std::size_t bytes = 0;
-  for (std::string& each : journal_.lines(question.job, question.from, lines_max)) {
+  for (std::string& each : journal_.lines(question.job, log.next, lines_max)) {
     bytes += each.size();
     if (bytes > wire::message_bytes_enough && !log.lines.empty()) break;
     log.lines.push_back(std::move(each));

@@ -17,7 +17,7 @@ struct AskNumbers {};
 /// `watch` and `follow` of a job are answered once, as `state`. Numbers of questions are ignored.
 struct Question {
   std::variant<AskNumbers, wire::AskJob, wire::AskWorkers> what;
-  std::string who;  ///< for the logs of jobs and workers
+  std::string who;  ///< for the log, of an order to drain a worker
 };
 
 /// Jobs that have ended in this life of the coordinator.

@@ -240,6 +240,7 @@ std::optional<std::string_view> RunSource::next_of_own() {
 
 /// The next bytes of what was fetched: where they are, if they came together.
 std::string_view RunSource::next_of_others(std::uint64_t size) {
+  if (size == 0) return {};  // nothing was fetched for it
   const auto take = [this](std::size_t at_most) {
     if (bytes_.bytes.empty()) bytes_ = take_bytes();
     const std::string_view out = bytes_.bytes.substr(0, at_most);

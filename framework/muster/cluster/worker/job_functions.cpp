@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <filesystem>
@@ -18,6 +19,12 @@
 namespace muster::cluster {
 namespace {
 
+/// A process that has not entered, or not wholly, is not to run anything, now or later.
+[[noreturn]] void end_unconfined(const char* why) {
+  std::fprintf(stderr, "muster: this task process cannot enter its sandbox: %s\n", why);
+  std::_Exit(EXIT_FAILURE);
+}
+
 /// Before the plugin is there: it is somebody else's code from its constructors on. A process can
 /// enter once; see Program::options_of().
 void confine(const JobPlace& place, std::uint64_t job, const std::filesystem::path& output) {
@@ -30,10 +37,14 @@ void confine(const JobPlace& place, std::uint64_t job, const std::filesystem::pa
   }
   static bool is_confined = false;
   if (std::exchange(is_confined, true)) return;
-  sandbox::SandboxRules rules = *place.sandbox;
-  rules.writable.push_back(place.jobs);
-  if (output.is_absolute()) rules.writable.push_back(output.parent_path());
-  sandbox::enter_sandbox(rules);
+  try {
+    sandbox::SandboxRules rules = *place.sandbox;
+    rules.writable.push_back(place.jobs);
+    if (output.is_absolute()) rules.writable.push_back(output.parent_path());
+    sandbox::enter_sandbox(rules);
+  } catch (const std::exception& error) {
+    end_unconfined(error.what());
+  }
 }
 
 /// The file that a worker has for a plugin has become another one.

@@ -5,15 +5,9 @@ const every_ms = 2000;
 const rows_max = 200;
 const at = (id) => document.getElementById(id);
 
-// In the fragment it is sent to no server; in this tab alone it is kept.
-const in_fragment = /^#token=([0-9a-f]+)$/.exec(location.hash);
-if (in_fragment) {
-  sessionStorage.setItem("token", in_fragment[1]);
-  history.replaceState(null, "", location.pathname);
-}
-
 class Refused extends Error {}
 
+// The token is kept by this tab alone.
 async function ask(path, order) {
   const headers = { Authorization: `Bearer ${sessionStorage.getItem("token") ?? ""}` };
   const options = { headers, cache: "no-store" };
@@ -139,8 +133,9 @@ async function show_detail() {
   if (state.ended) facts.push(["Ended", when(state.ended)]);
   if (state.error) facts.push(["Error", state.error.message]);
   if (state.error && state.error.hint) facts.push(["Remedy", state.error.hint]);
-  const log = await ask(`jobs/${job}/log?from=${next_line}`);
-  if (job !== shown) return;
+  const from = next_line;
+  const log = await ask(`jobs/${job}/log?from=${from}`);
+  if (job !== shown || from !== next_line) return;  // somebody has clicked meanwhile
   at("facts").replaceChildren(...facts.flatMap(([name, text]) =>
     [element("dt", name), element("dd", text)]));
   if (log.lines.length === 0) return;
