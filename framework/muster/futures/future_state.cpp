@@ -73,7 +73,7 @@ ChainRun& chain_of_this_thread() noexcept {
 }
 
 /// A time to wait until; none if the wait is to have no end or one too far away to be represented.
-std::optional<TimePoint> deadline_after(std::optional<Duration> timeout) {
+std::optional<TimePoint> deadline_of(std::optional<Duration> timeout) {
   if (!timeout) return std::nullopt;
   const TimePoint deadline = muster::deadline_after(Clock::now(), *timeout);
   return deadline == TimePoint::max() ? std::nullopt : std::optional(deadline);
@@ -378,7 +378,7 @@ bool SharedStateBase::await_done(const std::optional<Duration>& timeout) {
 bool SharedStateBase::await_long(const std::optional<Duration>& timeout) {
   run_callbacks_put_aside();
   if (done()) return true;
-  const std::optional<TimePoint> deadline = deadline_after(timeout);
+  const std::optional<TimePoint> deadline = deadline_of(timeout);
   if (WaitHelper::of_this_thread() != nullptr) return await_helping(deadline);
   lend_thread(deadline);
   return spin_until_done() || sleep_until_done(deadline);

@@ -13,7 +13,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration answer_limit = 30s;
+constexpr Duration ssh_limit = 30s;
 constexpr Duration give_up_after = 1min;
 
 Error host_error(const std::string& host, const ProgramEnd& end) {
@@ -77,7 +77,7 @@ void SshLauncher::look() {
   std::vector<std::string> scripts;
   scripts.reserve(hosts.size());
   for (const std::string& each : hosts) scripts.push_back(ssh_look_script(spec_, each));
-  const auto ends = run_on(hosts, scripts, answer_limit);
+  const auto ends = run_on(hosts, scripts, ssh_limit);
   const TimePoint now = Clock::now();
   for (std::size_t i = 0; i < hosts.size(); ++i) {
     if (ends[i].ok()) {
@@ -128,7 +128,7 @@ void SshLauncher::start(unsigned count) {
       scripts.push_back(ssh_start_script(spec_, each.host, here));
     }
   }
-  const auto ends = run_on(hosts, scripts, answer_limit);
+  const auto ends = run_on(hosts, scripts, ssh_limit);
   for (std::size_t i = 0; i < hosts.size(); ++i) {
     if (!ends[i].ok()) throw host_error(hosts[i], ends[i]);
   }
@@ -149,7 +149,7 @@ void SshLauncher::drain(const std::vector<Pilot>& which) {
     hosts.push_back(host);
     scripts.push_back(ssh_drain_script(spec_, host, of_host));
   }
-  const auto ends = run_on(hosts, scripts, answer_limit);
+  const auto ends = run_on(hosts, scripts, ssh_limit);
   for (std::size_t i = 0; i < hosts.size(); ++i) {
     if (!ends[i].ok()) throw host_error(hosts[i], ends[i]);
   }
@@ -160,7 +160,7 @@ void SshLauncher::end_all(Duration grace) {
   std::vector<std::string> scripts;
   scripts.reserve(hosts.size());
   for (const std::string& each : hosts) scripts.push_back(ssh_end_script(spec_, each, grace));
-  const auto ends = run_on(hosts, scripts, grace + answer_limit);
+  const auto ends = run_on(hosts, scripts, grace + ssh_limit);
   for (std::size_t i = 0; i < hosts.size(); ++i) {
     if (!ends[i].ok()) throw host_error(hosts[i], ends[i]);
   }

@@ -9,8 +9,8 @@
 namespace muster::detail {
 namespace {
 
-constexpr int buffer_default = 16384;
-constexpr Duration work_per_task = std::chrono::milliseconds(1);
+constexpr int reduce_buffer_default = 16384;
+constexpr Duration work_per_chunk = std::chrono::milliseconds(1);
 
 int positive(int given, const char* name) {
   if (given > 0) return given;
@@ -22,7 +22,7 @@ int positive(int given, const char* name) {
 
 ReduceSizer::ReduceSizer(const MapOptions& options, unsigned workers)
     : is_fixed_(options.chunk_size.has_value()) {
-  const int buffer = positive(options.buffer_size.value_or(buffer_default), "buffer size");
+  const int buffer = positive(options.buffer_size.value_or(reduce_buffer_default), "buffer size");
   // Several tasks for each worker, or the last ones would work alone.
   const int chunks_wanted = static_cast<int>(std::clamp(4 * workers, 1U, 4096U));
   if (is_fixed_) {
@@ -38,8 +38,8 @@ ReduceSizer::ReduceSizer(const MapOptions& options, unsigned workers)
 void ReduceSizer::measured(Duration elapsed) noexcept {
   if (is_fixed_) return;
   // Doubling and halving: what is measured is the chunk of a while ago, and times are noisy.
-  if (elapsed < work_per_task / 2) chunk_ = std::min(2 * chunk_, chunk_max_);
-  if (elapsed > work_per_task * 2) chunk_ = std::max<std::size_t>(chunk_ / 2, 1);
+  if (elapsed < work_per_chunk / 2) chunk_ = std::min(2 * chunk_, chunk_max_);
+  if (elapsed > work_per_chunk * 2) chunk_ = std::max<std::size_t>(chunk_ / 2, 1);
 }
 
 }  // namespace muster::detail

@@ -16,7 +16,7 @@ constexpr std::size_t version_part = 0;
 constexpr std::size_t request_part = 1;
 constexpr std::size_t mechanism_part = 5;
 constexpr std::size_t credentials_part = 6;
-constexpr std::size_t key_bytes = 32;
+constexpr std::size_t raw_key_bytes = 32;
 
 std::vector<zmq::message_t> receive_all(zmq::socket_t& socket) {
   std::vector<zmq::message_t> parts;
@@ -32,10 +32,10 @@ std::optional<std::string> key_of(const std::vector<zmq::message_t>& parts) {
   const bool is_whole = parts.size() == credentials_part + 1 &&
                         parts[version_part].to_string_view() == "1.0" &&
                         parts[mechanism_part].to_string_view() == "CURVE" &&
-                        parts[credentials_part].size() == key_bytes;
+                        parts[credentials_part].size() == raw_key_bytes;
   if (!is_whole) return std::nullopt;
   std::array<char, curve_key_characters + 1> text{};
-  zmq_z85_encode(text.data(), parts[credentials_part].data<unsigned char>(), key_bytes);
+  zmq_z85_encode(text.data(), parts[credentials_part].data<unsigned char>(), raw_key_bytes);
   return std::string(text.data());
 }
 

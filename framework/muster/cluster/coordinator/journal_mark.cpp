@@ -13,14 +13,14 @@
 namespace muster::cluster {
 namespace {
 
-constexpr unsigned for_owner_alone = 0600;
+constexpr unsigned mode_of_mark = 0600;
 constexpr std::size_t number_bytes = sizeof(std::uint64_t);
 constexpr std::size_t mark_bytes = 2 * number_bytes;  // the number, and its checksum
 
 }  // namespace
 
 JournalMark::JournalMark(const std::filesystem::path& file)
-    : file_(file), fd_(open_file(file, O_RDWR | O_CREAT, for_owner_alone)) {}
+    : file_(file), fd_(open_file(file, O_RDWR | O_CREAT, mode_of_mark)) {}
 
 std::uint64_t JournalMark::read() const {
   std::string bytes(mark_bytes, '\0');

@@ -20,7 +20,7 @@ std::string user_name(wire::Role role, std::string_view name, std::string_view k
   return fmt::format("{}:{}:{}", to_string(role), name, key);
 }
 
-void make_directory(const std::filesystem::path& path) {
+void make_own_directory(const std::filesystem::path& path) {
   constexpr unsigned for_owner_alone = 0700;
   if (::mkdir(path.c_str(), for_owner_alone) != 0 && errno != EEXIST)
     throw system_error(errno, "cannot make the directory " + path.string());
@@ -41,9 +41,9 @@ wire::Role parse_role(std::string_view text) {
 
 AuthorizedKeys::AuthorizedKeys(const std::filesystem::path& keys)
     : directory_(keys / "authorized") {
-  make_directory(directory_.parent_path());
-  make_directory(directory_);
-  for (const wire::Role each : roles) make_directory(directory_ / to_string(each));
+  make_own_directory(directory_.parent_path());
+  make_own_directory(directory_);
+  for (const wire::Role each : roles) make_own_directory(directory_ / to_string(each));
   const std::lock_guard lock(mutex_);
   refresh();
   changed_ = false;

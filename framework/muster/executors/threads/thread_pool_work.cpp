@@ -27,7 +27,7 @@ void barrier_everywhere() noexcept {
 // there from the shared queue, and nothing else, comes before what is still in it.
 constexpr std::uint32_t fair_interval = 61;
 constexpr std::uint32_t oldest_interval = 64;
-constexpr std::size_t batch_max = 32;
+constexpr std::size_t taken_max = 32;
 
 // How far ahead of their turn tasks in the own deque are fetched into the cache.
 constexpr std::int64_t prefetched = 3;
@@ -112,8 +112,8 @@ TaskPtr ThreadPoolCore::take_shared(ThreadWorker& self) {
   if (waiting == 0) return {};
   // Several at once if there are many: then they are probably small.
   const std::size_t count =
-      std::min(1 + waiting / (std::size_t{2} * options_.max_workers), batch_max);
-  TaskBase* batch[batch_max];
+      std::min(1 + waiting / (std::size_t{2} * options_.max_workers), taken_max);
+  TaskBase* batch[taken_max];
   std::size_t taken = 0;
   {
     const Lock lock(mutex_, std::try_to_lock);
