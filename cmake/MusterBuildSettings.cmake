@@ -39,9 +39,12 @@ if(MUSTER_CLANG_TIDY)
   find_program(MUSTER_CLANG_TIDY_PROGRAM NAMES clang-tidy-14 clang-tidy REQUIRED)
   set(CMAKE_CXX_CLANG_TIDY ${MUSTER_CLANG_TIDY_PROGRAM} --quiet)
 endif()
-# Where headers are read once for many sources, their private names meet.
+# Where headers are read once for many sources, their private names meet; and GCC takes each of
+# these sources for a header, which has none.
+set(in_unity $<BOOL:$<TARGET_PROPERTY:UNITY_BUILD>>)
 target_compile_options(muster_settings INTERFACE
-                       $<$<BOOL:$<TARGET_PROPERTY:UNITY_BUILD>>:-Wno-shadow>)
+                       $<${in_unity}:-Wno-shadow>
+                       $<$<AND:${in_unity},$<CXX_COMPILER_ID:GNU>>:-Wno-subobject-linkage>)
 
 # muster_precompile(TARGET PRIVATE header... | REUSE_FROM other)
 #

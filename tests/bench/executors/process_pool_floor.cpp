@@ -199,12 +199,12 @@ void floor_after_nap(benchmark::State& state) {
 }
 BENCHMARK(floor_after_nap)->Name("call-asleep/floor")->Apply(after_nap);
 
-constexpr std::size_t payload_bytes = std::size_t{1} << 20U;
+constexpr std::size_t floor_payload_bytes = std::size_t{1} << 20U;
 
 struct Buffers {
   Flags flags;
-  alignas(64) std::array<char, payload_bytes> in;
-  alignas(64) std::array<char, payload_bytes> out;
+  alignas(64) std::array<char, floor_payload_bytes> in;
+  alignas(64) std::array<char, floor_payload_bytes> out;
 };
 
 // Three copies: into shared memory, across it, and out of it.
@@ -213,19 +213,19 @@ void floor_payload(benchmark::State& state) {
   const Child other([&] {
     for (;;) {
       shared->flags.there.take(false);
-      std::memcpy(shared->out.data(), shared->in.data(), payload_bytes);
+      std::memcpy(shared->out.data(), shared->in.data(), floor_payload_bytes);
       shared->flags.back.set(false);
     }
   });
-  const std::vector<char> source(payload_bytes, 'x');
-  std::vector<char> result(payload_bytes);
+  const std::vector<char> source(floor_payload_bytes, 'x');
+  std::vector<char> result(floor_payload_bytes);
   Samples samples;
   for (auto _ : state) {
     const auto begin = Samples::Clock::now();
-    std::memcpy(shared->in.data(), source.data(), payload_bytes);
+    std::memcpy(shared->in.data(), source.data(), floor_payload_bytes);
     shared->flags.there.set(false);
     shared->flags.back.take(false);
-    std::memcpy(result.data(), shared->out.data(), payload_bytes);
+    std::memcpy(result.data(), shared->out.data(), floor_payload_bytes);
     benchmark::ClobberMemory();
     samples.add(Samples::Clock::now() - begin);
   }
