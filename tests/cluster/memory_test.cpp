@@ -69,7 +69,8 @@ TEST_F(WorkerMemoryKillTest, OfAControlGroupIsToldApart) {
   const test::MemoryGroup group(group_bytes);
   if (!group.joined())
     GTEST_SKIP() << "needs root, or a control group of one's own, to limit its memory";
-  start_worker("a", {"--sandbox-write", path("")});
+  // More than the group has, so that the worker does not act first.
+  start_worker("a", {"--memory-max", "1T", "--sandbox-write", path("")});
   expect_reason("killed by signal 9 (SIGKILL), for want of memory,");
   EXPECT_EQ(group.kills(), static_cast<std::uint64_t>(faults)) << "it was the kernel, each time";
   workers().clear();

@@ -131,9 +131,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
     if (failed && failed.category() != beast::http::make_error_code(error::bad_value).category())
       return close();
     if (failed) return answer({400, text, "this is not HTTP\n"});
-    keeps_ = parser_->get().keep_alive();
+    const bool keeps = parser_->get().keep_alive();
     std::optional<HttpRequest> request = request_of(parser_->release());
     if (!request) return answer({400, text, "a header comes twice\n"});
+    keeps_ = keeps;
     stream_.expires_never();  // the timer is for what follows
     const std::uint64_t number = ++number_;
     timer_.expires_after(shared_->limits.reply_within);
