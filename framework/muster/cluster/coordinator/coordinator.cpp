@@ -89,19 +89,19 @@ void Coordinator::stop() noexcept {
 }
 
 void Coordinator::ask(Question question, std::function<void(Answer)> answered) {
-  const char* why = nullptr;
-  {
-    const std::lock_guard lock(questions_mutex_);
-    if (has_ended_) {
-      why = "the coordinator ends";
-    } else if (questions_.size() >= questions_max) {
-      why = "too much is asked of the coordinator at a time";
-    } else {
-      questions_.push_back({std::move(question), std::move(answered)});
-    }
+  std::unique_lock lock(questions_mutex_);
+  const char* const why = has_ended_ ? "the coordinator ends"
+                          : questions_.size() >= questions_max
+                              ? "too much is asked of the coordinator at a time"
+                              : nullptr;
+  if (why == nullptr) {
+    questions_.push_back({std::move(question), std::move(answered)});
+    lock.unlock();
+    listener_.wake();
+    return;
   }
-  if (why != nullptr) return answered(refusal(why));
-  listener_.wake();
+  lock.unlock();
+  answered(refusal(why));
 }
 
 std::vector<Coordinator::Asked> Coordinator::take_questions(bool are_last) {
