@@ -277,9 +277,8 @@ int coordinator_main(const std::vector<std::string>& arguments) {
   add("allow", po::value<std::string>()->value_name("FILE"),
       "run only the programs and plugins that are listed there ('muster plugin allow' adds to it)");
   add("http", po::value<std::string>()->value_name("ADDRESS"),
-      "serve a page, JSON and Prometheus' metrics there, such as 127.0.0.1:7680; its token is in "
-      "the "
-      "file http-token of --state");
+      "serve a page, JSON and Prometheus' metrics there, such as 127.0.0.1:7680; the file "
+      "http-token of --state has its token");
   add("http-host", po::value<std::vector<std::string>>()->composing()->value_name("NAME"),
       "what a proxy before --http is called; may be given several times");
   add("lease", po::value<std::string>()->value_name("TIME")->default_value("10s"),
