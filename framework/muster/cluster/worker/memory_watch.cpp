@@ -52,10 +52,10 @@ std::optional<std::uint64_t> share_of_process(pid_t process) {
 }
 
 void add_children(pid_t process, std::vector<pid_t>& out) {
-  std::error_code gone;
-  const std::string threads = fmt::format("/proc/{}/task", process);
-  for (const auto& each : std::filesystem::directory_iterator(threads, gone)) {
-    std::istringstream in(read_proc(each.path() / "children"));
+  std::error_code gone;  // the process may end at any moment
+  std::filesystem::directory_iterator each(fmt::format("/proc/{}/task", process), gone);
+  for (; !gone && each != std::filesystem::directory_iterator(); each.increment(gone)) {
+    std::istringstream in(read_proc(each->path() / "children"));
     for (pid_t child = 0; in >> child && out.size() < tree_max;) out.push_back(child);
   }
 }

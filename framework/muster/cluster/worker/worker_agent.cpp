@@ -272,8 +272,7 @@ void WorkerAgent::look_at_memory(TimePoint now) {
   if (!found) return;
   options_.log(
       fmt::format("all task processes together take {}, more than {} (--memory-max): process {} is "
-                  "ended, which "
-                  "takes {}",
+                  "ended, which takes {}",
                   format_bytes(found->bytes), format_bytes(memory_.bytes_max()), found->largest,
                   format_bytes(found->largest_bytes)));
   programs.at(found->largest)->end_for_memory(found->largest);
