@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <set>
@@ -41,6 +42,11 @@ int spin_for_ever(int number) {
 int gate(int number) {
   ++shared().runs_by_number[number];
   stay_at_gate();
+  return number;
+}
+int until_marked(int number) {
+  ++shared().at_gate;
+  while (shared().runs_by_number[number] == 0) ::usleep(100);  // bounded poll: the test does that
   return number;
 }
 int until_stopped(std::stop_token stop, bool throws) {
@@ -285,6 +291,29 @@ TEST_F(StopTest, NoTaskWaitsBehindALongOne) {
     shared().gate = 1;
     EXPECT_EQ(endless.result(60s), 0);
   }
+}
+
+TEST_F(StopTest, NoTaskWaitsBehindALongOneWhenTheLastOneWaitedForIsDone) {
+  // The thread that waits takes the replies of the other process itself, up to the last one, and
+  // goes away: what is left behind the gate must not wait until somebody comes again.
+  constexpr int mark = 300;
+  ProcessPoolExecutor pool({.max_workers = 2, .prefetch = 250});
+  const Future<int> endless = pool.submit(gate, 0);
+  const Future<int> held = pool.submit(until_marked, mark);
+  ASSERT_TRUE(at_gate(2));
+  std::vector<Future<int>> futures;
+  for (int i = 2; i < 201; ++i) futures.push_back(pool.submit(count_run, i));
+  shared().runs_by_number[mark] = 1;
+  EXPECT_EQ(held.result(60s), mark);
+  futures[197].result(60s);  // the last but one: they are sent to the two by turns
+  EXPECT_TRUE(eventually([&] {
+    return std::all_of(futures.begin(), futures.end(),
+                       [](const auto& each) { return each.done(); });
+  }));
+  for (int i = 2; i < 201; ++i) EXPECT_EQ(shared().runs_by_number[i].load(), 1U) << i;
+  EXPECT_FALSE(endless.done());
+  shared().gate = 1;
+  EXPECT_EQ(endless.result(60s), 0);
 }
 
 }  // namespace

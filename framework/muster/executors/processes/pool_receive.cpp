@@ -136,6 +136,8 @@ void PoolCore::lend_thread(SharedStateBase& work, std::optional<TimePoint> deadl
     const Lock lock(mutex_);
     has_leader_.store(false);
     leader_looks_ = false;
+    // The pump leaves that to a leader, and may have gone to sleep since.
+    if (!pump_looks_) rebalance();
     update_sleepers();
     std::atomic_thread_fence(std::memory_order_seq_cst);
     // The task may have been the last one that the end of the pool waited for.
