@@ -62,8 +62,8 @@ TEST_F(Crowd, AtTheLimitOfOpenFilesItRefusesAndDoesNotSpin) {
   work.stop();  // or it would be measured
   std::vector<std::unique_ptr<RawPeer>> crowd;
   for (int i = 0; i < crowd_size; ++i) {
+    // Whoever is refused may be so before its connect() has returned: it is counted below.
     crowd.push_back(std::make_unique<RawPeer>(address()));
-    ASSERT_TRUE(crowd.back()->connected());
     crowd.back()->write(RawPeer::greeting());
   }
   EXPECT_NE(await_line(coordinator(), "'ulimit -n'): more are refused"), "");

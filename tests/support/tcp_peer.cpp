@@ -39,8 +39,7 @@ TcpPeer::TcpPeer(const std::string& address)
   const bool is_there = error == EINPROGRESS &&
                         is_ready(socket_.get(), POLLOUT, Clock::now() + patience) &&
                         ::getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &error, &size) == 0;
-  // A reset comes only over a connection: it was made, and ended before we looked.
-  if (!is_there || (error != 0 && error != ECONNRESET)) socket_.reset();
+  if (!is_there || error != 0) socket_.reset();
 }
 
 bool TcpPeer::write(std::string_view bytes) {
