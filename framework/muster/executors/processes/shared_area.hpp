@@ -53,7 +53,7 @@ struct SharedHeader {
   AreaGeometry geometry;  // read by the child; the parent keeps its own copy
   alignas(cache_line) std::atomic<std::uint32_t> child_sleeps{child_awake};
   alignas(cache_line) std::atomic<std::uint32_t> parent_sleeps{parent_looks};
-  std::atomic<std::uint32_t> parent_awaits_space{0};
+  std::atomic<std::uint32_t> parent_awaits_space{0};  // set and taken back by the parent
   alignas(cache_line) std::atomic<std::uint64_t> position{0};
   std::atomic<std::uint64_t> progress{0};
   std::atomic<Duration::rep> started_ns{0};  // of Clock, by tasks whose run time is limited

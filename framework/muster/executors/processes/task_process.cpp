@@ -190,8 +190,8 @@ void TaskProcess::push(std::string_view bytes) {
 void TaskProcess::publish_consumed() {
   input_.publish();  // of large frames, pieces were before
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  if (header_.parent_awaits_space.load(std::memory_order_relaxed) == 0) return;
-  if (header_.parent_awaits_space.exchange(0) != 0) notify_parent();
+  // Not taken back here: the parent may have been given this space already, and wait for more.
+  if (header_.parent_awaits_space.load(std::memory_order_relaxed) != 0) notify_parent();
 }
 
 /// Wakes whoever sleeps in the parent. The fence stands between what was published before and the
