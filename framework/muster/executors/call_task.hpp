@@ -248,12 +248,13 @@ class Task final : public SharedState<StoredType<TaskResultType<F, A...>>>, publ
     return here != nullptr ? here->control() : nullptr;
   }
 
-  bool request_stop() noexcept override {
+  std::optional<std::stop_source> note_stop() noexcept override {
     if constexpr (stoppable) {
       note_stop_request();
-      stop_.request_stop();
+      return stop_;
+    } else {
+      return std::nullopt;
     }
-    return stoppable;
   }
 
   void trigger_stop() noexcept override {

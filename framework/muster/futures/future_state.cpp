@@ -197,19 +197,24 @@ bool SharedStateBase::cancel() {
   for (;;) {
     std::shared_ptr<WorkControl> control;
     DoneCallbacks callbacks;
+    bool is_running = false;
+    std::optional<std::stop_source> to_stop;
     {
       Lock lock(*this);
       if (done()) return state() == FutureState::cancelled;
       control = this->control();
       if (control != nullptr && control == asked) return false;
       if (control == nullptr) {
-        if (state() == FutureState::running) {
-          request_stop();
-          return false;
+        is_running = state() == FutureState::running;
+        if (is_running) {
+          to_stop = note_stop();
+        } else {
+          callbacks = finish(std::move(lock), FutureState::cancelled);
         }
-        callbacks = finish(std::move(lock), FutureState::cancelled);
       }
     }
+    if (to_stop) to_stop->request_stop();  // without the lock: it runs callbacks of the user
+    if (is_running) return false;
     callbacks.run();
     // It completes the state itself, which so tells what came of it. If it did not, the work may
     // have passed into other hands meanwhile.
@@ -220,6 +225,7 @@ bool SharedStateBase::cancel() {
 
 CancelRung SharedStateBase::stop(const StopOptions& options) {
   std::shared_ptr<WorkControl> asked;
+  std::optional<std::stop_source> to_stop;
   for (;;) {
     std::shared_ptr<WorkControl> control;
     {
@@ -228,7 +234,10 @@ CancelRung SharedStateBase::stop(const StopOptions& options) {
       control = this->control();
       if (control != nullptr && control == asked) return CancelRung::none;
       if (control == nullptr) {
-        if (state() == FutureState::running) break;
+        if (state() == FutureState::running) {
+          if (options.highest >= CancelRung::stop_requested) to_stop = note_stop();
+          break;
+        }
         finish(std::move(lock), FutureState::cancelled).run();
         return CancelRung::withdrawn;
       }
@@ -237,8 +246,8 @@ CancelRung SharedStateBase::stop(const StopOptions& options) {
     if (reached != CancelRung::none) return reached;
     asked = std::move(control);  // as in cancel(): the work may be in other hands now
   }
-  const bool may_ask = options.highest >= CancelRung::stop_requested;
-  if (!may_ask || !request_stop()) return CancelRung::none;
+  if (!to_stop) return CancelRung::none;
+  to_stop->request_stop();
   return await_done(options.grace) ? CancelRung::stop_requested : CancelRung::none;
 }
 

@@ -6,6 +6,7 @@
 #include <exception>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -246,8 +247,9 @@ class SharedStateBase {
   virtual std::shared_ptr<WorkControl> control() noexcept;
 
  protected:
-  /// Asks running work to end; it may or may not. False if it cannot be asked.
-  virtual bool request_stop() noexcept { return false; }
+  /// Notes that running work is asked to end, which it may or may not do, and gives what asks it;
+  /// none if it cannot be asked. With the lock, which is not to be held when it is asked.
+  virtual std::optional<std::stop_source> note_stop() noexcept { return std::nullopt; }
 
   // For whoever claimed it with try_start(), and nobody else: complete() ends it and makes visible
   // the value or the error that was kept before; complete_and_drop() also gives a reference up, in
@@ -258,7 +260,7 @@ class SharedStateBase {
   [[nodiscard]] DoneCallbacks complete_and_drop() noexcept;
   /// Instead of complete(): forgets the error, and the work may be claimed again. `home` is what
   /// control() goes by; it is cleared under the lock.
-  /// Under the lock, too, `renew()` may replace what request_stop() uses.
+  /// Under the lock, too, `renew()` may replace what note_stop() gives.
   template <class Home, class Renew>
   void reopen(std::atomic<Home*>& home, Renew&& renew) noexcept {
     const Lock lock(*this);

@@ -50,18 +50,25 @@ class Registration {
  public:
   Registration(std::span<SharedStateBase* const> states, WaitListener& listener)
       : states_(states), listener_(listener) {
-    for (SharedStateBase* state : states_) {
-      bool failed = false;
-      if (!state->add_listener(listener_, failed)) listener_.on_done(failed);
+    try {
+      for (SharedStateBase* state : states_) {
+        bool failed = false;
+        if (!state->add_listener(listener_, failed)) listener_.on_done(failed);
+      }
+    } catch (...) {  // no memory
+      take_back();
+      throw;
     }
   }
   Registration(const Registration&) = delete;
   Registration& operator=(const Registration&) = delete;
-  ~Registration() {
+  ~Registration() { take_back(); }
+
+ private:
+  void take_back() noexcept {
     for (SharedStateBase* state : states_) state->remove_listener(listener_);
   }
 
- private:
   std::span<SharedStateBase* const> states_;
   WaitListener& listener_;
 };
