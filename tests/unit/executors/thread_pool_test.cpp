@@ -317,6 +317,45 @@ TEST(ThreadPool, CancelStopsATaskThatTakesAStopToken) {
   EXPECT_TRUE(future.result(60s));
 }
 
+TEST(ThreadPool, AStopCallbackMayUseTheFuture) {
+  Promise<Future<bool>> promise;
+  const Future<Future<bool>> own = promise.future();
+  std::atomic<int> called = 0;
+  Gate gate;
+  ThreadPoolExecutor pool({.max_workers = 1});
+  const Future<bool> future = pool.submit([&](std::stop_token stop) {
+    std::stop_callback use(stop, [&] {
+      own.result().add_done_callback([&called] { ++called; });
+      gate.open();
+    });
+    gate.pass();
+    return own.result().running();
+  });
+  promise.set_value(future);
+  gate.await(1);
+  EXPECT_FALSE(future.cancel());
+  EXPECT_TRUE(future.result(60s));
+  pool.shutdown();
+  EXPECT_EQ(called, 1);
+}
+
+TEST(ThreadPool, AThreadThatACallbackKeepsBusyIsNotCountedOn) {
+  Gate both;
+  Gate busy;
+  ThreadPoolExecutor pool({.max_workers = 2});
+  std::vector<Future<void>> first;
+  for (int i = 0; i < 2; ++i) first.push_back(pool.submit([&] { both.pass(); }));
+  both.await(2);
+  ASSERT_EQ(pool.thread_count(), 2U);
+  both.open();
+  wait(first, {ReturnWhen::all_completed, 60s});
+  EXPECT_TRUE(pool.drain(60s)) << "both sleep";
+  pool.submit([] {}).add_done_callback([&busy] { busy.pass(); });
+  busy.await(1);
+  EXPECT_EQ(pool.submit([] { return 7; }).result(20s), 7) << "the other one runs it";
+  busy.open();
+}
+
 // The pool does not know that the thread is held up, so nobody replaces it.
 TEST(ThreadPool, AnIdleThreadTakesWhatAnotherOnesTaskHasSubmitted) {
   Gate gate;

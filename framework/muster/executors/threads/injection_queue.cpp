@@ -52,7 +52,8 @@ std::uint64_t InjectionQueue::push_gap() {
 }
 
 std::uint64_t InjectionQueue::draw_ticket() {
-  const std::uint64_t tail = tail_.load(std::memory_order_relaxed);
+  // Acquire: whoever sees that it is closed sees why.
+  const std::uint64_t tail = tail_.load(std::memory_order_acquire);
   if ((tail & closed_bit) != 0) return tail;
   // One segment ahead, so that memory runs out before the ticket is drawn.
   const std::uint64_t ahead = tail + segment_cells;

@@ -120,18 +120,21 @@ bool ThreadPoolCore::find_room(Lock& lock) {
 }
 
 void ThreadPoolCore::await_room(Lock& lock) {
-  lock.unlock();
-  {
-    const WaitScope scope({});  // the thread may be one of another pool
-    lock.lock();
-    ++room_waiters_;
-    // For ever, as asked: every task ends.
-    room_.wait(lock, [this] { return closed_.load(std::memory_order_relaxed) || !is_full(); });
-    --room_waiters_;
+  // Without the lock another pool is told that its thread is back, and the room may be gone again.
+  while (is_full()) {
     lock.unlock();
+    {
+      const WaitScope scope({});  // the thread may be one of another pool
+      lock.lock();
+      ++room_waiters_;
+      // For ever, as asked: every task ends.
+      room_.wait(lock, [this] { return closed_.load(std::memory_order_relaxed) || !is_full(); });
+      --room_waiters_;
+      lock.unlock();
+    }
+    lock.lock();
+    throw_if_closed();
   }
-  lock.lock();
-  throw_if_closed();
 }
 
 // No task is in a queue or in a thread. With the lock. A thread is parked only when its task and
@@ -148,6 +151,8 @@ bool ThreadPoolCore::drain(std::optional<Duration> timeout) {
     throw Error(ErrorCode::usage,
                 "a thread of a pool cannot wait until the pool has nothing to do");
   }
+  run_callbacks_put_aside();
+  const WaitScope scope({});  // the thread may be one of another pool
   Lock lock(mutex_);
   const auto idle = [this] { return is_idle(); };
   ++drainers_;

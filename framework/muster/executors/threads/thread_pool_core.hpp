@@ -30,10 +30,11 @@ namespace muster::detail {
 /// - A thread is parked, blocked (asleep in a wait of its task) or active. wanted_ is how many more
 ///   could be active. It is almost always 0 when there is much to do, and then submitting wakes
 ///   nobody and costs one load.
-/// - Whoever adds work looks at wanted_ afterwards. A thread that parks raises wanted_, has every
-///   other thread pass a memory barrier (membarrier(2)), and then looks for work once more. So one
-///   of the two sees the other, and the side that is used a million times pays no fence. The
-///   queue's push() is one itself: there, raising wanted_ and then looking is enough.
+/// - Whoever adds work, or is not free any more, looks at wanted_ afterwards. A thread that parks
+///   or blocks raises wanted_, has every other thread pass a memory barrier (membarrier(2)), and
+///   then looks for work once more. So one of the two sees the other, and the side that is used a
+///   million times pays no fence. The queue's push() is one itself: there, raising wanted_ and then
+///   looking is enough.
 /// - Whoever takes work while threads are wanted and more work is left wakes the next one.
 class ThreadPoolCore final : public TaskHome {
  public:
@@ -60,6 +61,8 @@ class ThreadPoolCore final : public TaskHome {
   }
   void block();
   void unblock() noexcept;
+  /// The calling thread is a worker that seemed free and is not: another one may be needed.
+  void take_over_from_this_thread();
 
   static constexpr unsigned threads_max = 512;
 
@@ -82,6 +85,7 @@ class ThreadPoolCore final : public TaskHome {
   void break_pool(const std::exception_ptr& error);
 
   // thread_pool_threads.cpp: which threads run. With the lock, but for look_for_thread().
+  static void barrier_everywhere() noexcept;
   void add_threads(Lock& lock);
   void look_for_thread();
   bool start_thread();

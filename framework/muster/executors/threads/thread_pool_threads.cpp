@@ -2,6 +2,10 @@
 #include <system_error>
 #include <utility>
 
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <muster/base/cpu_count.hpp>
 #include <muster/executors/threads/thread_pool_core.hpp>
 
@@ -86,7 +90,24 @@ void ThreadPoolCore::block() {
   Lock lock(mutex_);
   ++blocked_;
   update_wanted();
-  if (wanted_.load(std::memory_order_relaxed) != 0) add_threads(lock);
+  if (wanted_.load(std::memory_order_relaxed) == 0) return;
+  lock.unlock();
+  barrier_everywhere();
+  lock.lock();
+  add_threads(lock);
+}
+
+// Every thread of this process passes a full memory barrier before this returns. Where the kernel
+// does not offer that, the slow global form does the same.
+void ThreadPoolCore::barrier_everywhere() noexcept {
+  static const bool expedited =
+      ::syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
+  const int command = expedited ? MEMBARRIER_CMD_PRIVATE_EXPEDITED : MEMBARRIER_CMD_GLOBAL;
+  ::syscall(SYS_membarrier, command, 0, 0);
+}
+
+void ThreadPoolCore::take_over_from_this_thread() {
+  if (wanted_.load(std::memory_order_relaxed) != 0) look_for_thread();
 }
 
 void ThreadPoolCore::unblock() noexcept {

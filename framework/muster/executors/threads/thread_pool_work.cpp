@@ -2,24 +2,12 @@
 #include <thread>
 
 #include <fmt/format.h>
-#include <linux/membarrier.h>
 #include <pthread.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <muster/executors/threads/thread_pool_core.hpp>
 
 namespace muster::detail {
 namespace {
-
-// Every thread of this process passes a full memory barrier before this returns. Where the kernel
-// does not offer that, the slow global form does the same.
-void barrier_everywhere() noexcept {
-  static const bool expedited =
-      ::syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
-  const int command = expedited ? MEMBARRIER_CMD_PRIVATE_EXPEDITED : MEMBARRIER_CMD_GLOBAL;
-  ::syscall(SYS_membarrier, command, 0, 0);
-}
 
 // How often a thread looks at the shared queue though its tasks have submitted some to its own
 // deque, so that tasks which submit tasks for ever do not starve others; and every how many of
@@ -83,7 +71,11 @@ TaskPtr ThreadPoolCore::find_work(ThreadWorker& self) {
   self.batch_end = std::min(self.batch_end, self.deque.end());
   if (++self.found % fair_interval == 0 && self.deque.end() > self.batch_end) {
     const bool wants_oldest = self.found / fair_interval % oldest_interval == 0;
-    if (TaskPtr task = wants_oldest ? TaskPtr(self.deque.steal()) : take_shared(self)) return task;
+    if (TaskPtr task = wants_oldest ? TaskPtr(self.deque.steal()) : take_shared(self)) {
+      self.set_in_function(true);
+      if (wanted_.load(std::memory_order_relaxed) != 0) look_for_thread();
+      return task;
+    }
   }
   if (TaskPtr task{self.deque.pop()}) {
     // This thread counted as free while callbacks of its last task put more here than it now takes.

@@ -1,3 +1,5 @@
+#include <utility>
+
 #include <muster/executors/deadlines.hpp>
 #include <muster/executors/threads/thread_pool_core.hpp>
 #include <muster/executors/threads/thread_worker.hpp>
@@ -18,8 +20,19 @@ void ThreadWorker::run(TaskPtr task) noexcept {
   set_in_function(true);
   invoke_task(*task);
   sleeper_.tasks = frame.outer;
-  if (frame.outer == nullptr) set_in_function(false);
-  finish(std::move(task)).run();
+  const bool is_free = frame.outer == nullptr && !in_callbacks_;
+  if (is_free) set_in_function(false);
+  DoneCallbacks due = finish(std::move(task));
+  if (due.empty()) return;
+  if (is_free) {
+    // Who submitted something since may count on this thread, which callbacks keep busy.
+    set_in_function(true);
+    core_.take_over_from_this_thread();
+  }
+  const bool outer_callbacks = std::exchange(in_callbacks_, true);
+  due.run();
+  in_callbacks_ = outer_callbacks;
+  if (is_free) set_in_function(false);
 }
 
 void ThreadWorker::before_wait(std::span<SharedStateBase* const> awaited) {

@@ -36,10 +36,13 @@ class ThreadWorker final : public WaitHelper {
   void after_wait() noexcept override;
   bool can_be_replaced() const noexcept override;
 
-  /// By any thread: true while a task's function runs. Turns false before its future is done, so
-  /// that whoever waited for that finds a free thread.
+  /// By any thread: true while a task's function or callbacks run. Turns false before its future is
+  /// done, so that whoever waited for that finds a free thread.
   bool in_function() const noexcept { return in_function_.load(std::memory_order_acquire); }
-  void set_in_function(bool is) noexcept { in_function_.store(is, std::memory_order_release); }
+  void set_in_function(bool is) noexcept {
+    in_function_.store(is, std::memory_order_release);
+    std::atomic_signal_fence(std::memory_order_seq_cst);  // before a look at wanted_: see the rules
+  }
 
   // Parking. The pool's lock decides who wakes whom.
   void sleep_until_woken() noexcept;
@@ -62,6 +65,7 @@ class ThreadWorker final : public WaitHelper {
   WaitGraph::Sleeper sleeper_;
   unsigned waits_ =
       0;  // more than one: who sleeps for a process takes replies, which runs user code
+  bool in_callbacks_ = false;  // of a task that it has run
   alignas(64) std::atomic<bool> in_function_{false};
   std::atomic<std::uint32_t> woken_{0};
 };
