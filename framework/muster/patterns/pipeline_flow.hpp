@@ -74,6 +74,9 @@ class PipelineFlow : public std::enable_shared_from_this<PipelineFlow> {
   void leave(Lock lock);
 
   const PipelineStage& stage(std::size_t number) const { return *stages_[number]; }
+  std::shared_ptr<const PipelineStage> shared_stage(std::size_t number) const {
+    return stages_[number];
+  }
   std::size_t first_waiting() const noexcept { return places_.front().waiting.size(); }
   PipelineItems take_idle(PipelineItems::iterator item);  ///< one that is not active
   Lock lock() const { return Lock(mutex_); }

@@ -31,7 +31,7 @@ void PipelineSubmissions::arrive(PipelineItems item, Lock lock) {
 
 bool PipelineSubmissions::cancel(PipelineTicket& ticket) {
   std::any task;
-  const PipelineStage* runs_in = nullptr;
+  std::shared_ptr<const PipelineStage> runs_in;  // drain() lets go of them
   PipelineItems taken;
   {
     const Lock held = lock();
@@ -43,7 +43,7 @@ bool PipelineSubmissions::cancel(PipelineTicket& ticket) {
       will_pump();
     } else if (item.submitted) {
       task = item.value;
-      runs_in = &stage(item.stage);
+      runs_in = shared_stage(item.stage);
     } else {
       return false;  // being handed over at this moment
     }

@@ -107,9 +107,9 @@ void RateCore::let_out(Lock& lock, const std::shared_ptr<Lane>& lane, const Task
   lane->is_letting_out = true;
   std::exception_ptr own_error;
   while (!lane->waiting.empty() && lane->bucket.try_take(Clock::now())) {
+    const OpenTasks::HandOver hand_over(open_);  // before its future alone decides when it ends
     TaskPtr task = take_first(*lane);
     lock.unlock();
-    const OpenTasks::HandOver hand_over(open_);
     TaskPtr shared = TaskPtr::share(*task);
     try {
       inner_.execute(std::move(task));

@@ -88,11 +88,15 @@ void RetryCore::ran(TaskPtr& task, Watch& watch) noexcept {
     given_up_.fetch_add(1, std::memory_order_relaxed);
     return;
   }
-  retries_.fetch_add(1, std::memory_order_relaxed);
-  task->extras().retries.fetch_add(1, std::memory_order_relaxed);
   TaskPtr taken = std::move(task);
   taken->drop_watches_inside(watch);
   taken->rearm();
+  if (taken->stop_requested()) {  // since next_attempt() asked: it went to what rearm() has renewed
+    give_up({std::move(taken), &watch, std::move(error), 0, {}});
+    return;
+  }
+  retries_.fetch_add(1, std::memory_order_relaxed);
+  taken->extras().retries.fetch_add(1, std::memory_order_relaxed);
   keep(std::move(taken), watch, std::move(error), *next);
 }
 
@@ -166,6 +170,7 @@ RetryCore::Waiting RetryCore::remove(WaitingMap::iterator at) noexcept {
 }
 
 void RetryCore::run_again(const SharedStateBase* work, std::uint64_t number) noexcept {
+  const OpenTasks::HandOver hand_over(open_);  // before its future alone decides when it ends
   Waiting due;
   {
     const std::lock_guard lock(mutex_);
@@ -178,7 +183,6 @@ void RetryCore::run_again(const SharedStateBase* work, std::uint64_t number) noe
     give_up(std::move(due));
     return;
   }
-  const OpenTasks::HandOver hand_over(open_);
   try {
     inner_.execute(TaskPtr::share(*due.task));
   } catch (...) {
