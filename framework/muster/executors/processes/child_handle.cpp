@@ -68,7 +68,7 @@ void ChildHandle::stop(int signal) {
     kill();
     return;
   }
-  ending_ = true;
+  close();  // for one that survives the signal
   const bool is_new = std::exchange(stopped_with_, signal) != signal;
   if (is_new && pidfd_) signal_process(pidfd_.get(), signal);
 }

@@ -10,7 +10,7 @@ std::optional<TaskProgress> PoolCore::progress(SharedStateBase& work) const {
   refuse_if_forked();
   auto& task = dynamic_cast<TaskBase&>(work);
   const Lock lock(mutex_);
-  if (task.process == nullptr) return std::nullopt;
+  if (!holds(task) || task.process == nullptr) return std::nullopt;
   const auto& child = *static_cast<const ChildHandle*>(task.process);
   const TaskChannel& channel = child.channel();
   if (child.pid() == 0 || !channel.running(task)) return std::nullopt;
@@ -69,6 +69,14 @@ CancelRung PoolCore::stop(SharedStateBase& work, const StopOptions& options) {
   if (asked && work.await_done(options.grace)) return CancelRung::stop_requested;
   if (options.highest < CancelRung::terminated) return CancelRung::none;
   Lock lock(mutex_);
+  // Its process may have died meanwhile, and it waits to run again.
+  if (auto callbacks = withdraw(task, false)) {
+    lock.unlock();
+    notify_pump();
+    wake_leader();
+    callbacks->run();
+    return CancelRung::recalled;
+  }
   auto* const child = holds(task) ? static_cast<ChildHandle*>(task.process) : nullptr;
   const bool stopped =
       child != nullptr && child->channel().withdraw(task, true) == TaskChannel::Withdrawal::running;

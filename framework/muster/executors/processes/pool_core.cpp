@@ -143,17 +143,18 @@ void PoolCore::execute(TaskPtr task) {
     Lock lock(mutex_);
     throw_if_closed();
     await_room(lock);
-    if (!task->move_to(this)) return;  // it was cancelled on its way here
+    needs_pump = workers_retry_ != TimePoint();  // to look again when the machine may grant more
+    if (!task->move_to(this)) return;            // it was cancelled on its way here
     tasks_.fetch_add(1, std::memory_order_relaxed);
     ChildHandle* child = queue_.size() == 0 && !is_alone(*task) ? pick_existing() : nullptr;
     if (child != nullptr) {
       const bool wanted = task->state().advance(FutureState::dispatched);
       MUSTER_ASSERT(wanted);  // who cancels it now asks us
       send(*child, std::move(task));
-      child->channel().flush();
+      flush(*child);
       if (child->channel().take_woken()) woke_child_.store(true, std::memory_order_relaxed);
     } else {
-      needs_pump = children_.size() < workers_max_ || is_alone(*task);
+      needs_pump = needs_pump || children_.size() < workers_max_ || is_alone(*task);
       queue_.push(std::move(task));
     }
   }
@@ -178,16 +179,19 @@ void PoolCore::await_room(Lock& lock) {
     throw QueueFullError(std::to_string(options_.queue_max) +
                          " tasks wait for a process already, as many as queue_max allows");
   }
-  lock.unlock();
-  {
-    const WaitScope scope({});  // the thread may be one of a thread pool
-    lock.lock();
-    // For ever, as asked: every task ends.
-    room_.wait(lock, [this] { return closing_ || broken_ || has_room(); });
+  // Without the lock a thread pool is told that its thread is back, and the room may be gone again.
+  while (!has_room()) {
     lock.unlock();
+    {
+      const WaitScope scope({});  // the thread may be one of a thread pool
+      lock.lock();
+      // For ever, as asked: every task ends.
+      room_.wait(lock, [this] { return closing_ || broken_ || has_room(); });
+      lock.unlock();
+    }
+    lock.lock();
+    throw_if_closed();
   }
-  lock.lock();
-  throw_if_closed();
 }
 
 // The pump may be waiting for the last one.

@@ -45,8 +45,9 @@ inline constexpr std::uint64_t pool_event_children = 2;
 ///   happens once. Futures are completed, results decoded and on_output called with no lock held,
 ///   since all of that runs code of the user. The leader leaves callbacks to the pump: they may
 ///   take longer than the leader wants to wait.
-/// - A process wakes nobody while somebody looks at its ring; otherwise the leader, if there is
-///   one, or the pump (ParentSleeper). Whoever goes to sleep says so, and then looks once more;
+/// - A process wakes nobody while somebody looks at its ring, which the pump does not while it runs
+///   code of the user; otherwise the leader, if there is one, or the pump (ParentSleeper). Whoever
+///   goes to sleep, or away, says so, and then looks once more;
 ///   whoever makes work for a sleeper does it first, and then looks who sleeps. So a wake-up is
 ///   neither lost nor sent in vain.
 class PoolCore final : public TaskHome,
@@ -125,6 +126,7 @@ class PoolCore final : public TaskHome,
   void send(ChildHandle& child, TaskPtr task);
   bool dispatch_next(ChildHandle* child);
   void dispatch_queue();
+  void flush(ChildHandle& child);
   void refill(ChildHandle& child);
   ChildHandle* busiest();
   void rebalance();
@@ -136,16 +138,19 @@ class PoolCore final : public TaskHome,
   // pool_receive.cpp: taking replies. receive() with receiving_.
   bool receive(Batch& batch);
   void apply_replies(ChildHandle& child, Batch& batch);
-  void deliver(Batch& batch, bool run_callbacks);
   bool reply_visible();
   bool any_in_frame() const;
   void update_sleepers();
+  void leave_callbacks(std::vector<DoneCallbacks>&& due);
   void lead(SharedStateBase& work, std::optional<TimePoint> deadline);
   void leader_sleeps_until(std::optional<TimePoint> deadline, const std::function<bool()>& is_over);
   void wake_leader();
 
   // pool_pump.cpp: the pump's thread.
   class PumpWaits;
+  class PumpAway;
+  void set_pump_looks(bool looks);
+  std::vector<DoneCallbacks> deliver(Batch& batch);  // also by the leader
   void pump();
   bool cycle();
   bool collect_replies();

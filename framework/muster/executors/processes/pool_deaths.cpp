@@ -69,7 +69,7 @@ void PoolCore::charge(ChildHandle& child, const SpawnMessage& exit, bool& starte
 }
 
 bool PoolCore::may_run_again(TaskBase& task, bool for_memory) const {
-  if (broken_ || stopping_signal_ != 0) return false;
+  if (broken_ || stopping_signal_ != 0 || task.stop_requested()) return false;
   const TaskExtras& extras = task.extras();
   const RetryBudget& budget = extras.options.retries;
   return for_memory ? extras.memory_deaths <= budget.out_of_memory
@@ -107,6 +107,7 @@ void PoolCore::spawn_failed(const std::string& reason) {
   workers_retry_ = Clock::now() + workers_retry_after;
   std::fprintf(stderr, "muster: the process pool goes on with %zu processes: %s\n", workers_max_,
                reason.c_str());
+  notify_pump();  // what needed a new process may now need the place of an idle one
 }
 
 /// The process does nothing any more. Logged once, however many processes it fails in.

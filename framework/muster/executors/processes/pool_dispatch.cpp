@@ -62,7 +62,8 @@ ChildHandle* PoolCore::pick_or_start(bool alone) {
   // A place is needed. Whoever is idle gives it up; if nobody is, the queue waits behind this task,
   // or a stream of other tasks could hold it up for ever.
   for (const auto& child : children_) {
-    if (child->ending()) return nullptr;  // one place is being vacated
+    if (child->ending() && (child->killed() || child->channel().in_flight_count() == 0))
+      return nullptr;  // one place is being vacated
     if (!child->idle()) continue;
     child->close();
     return nullptr;
@@ -85,6 +86,7 @@ ChildHandle* PoolCore::start_child(bool fresh) {
       throw system_error(errno, "cannot watch the output of a task process");
     }
     const SendOutcome outcome = child->request_spawn(zygote_.get(), wake_.get(), lead_.get());
+    if (outcome != SendOutcome::sent) unwatch(*child);
     if (outcome == SendOutcome::gone) {
       lose_zygote();
       return nullptr;
@@ -129,7 +131,10 @@ void PoolCore::watch_run_time(TaskBase& task) {
 /// process for it.
 bool PoolCore::dispatch_next(ChildHandle* child) {
   while (TaskPtr task = queue_.pop()) {
-    if (task->state().state() >= FutureState::running) continue;  // cancelled, or over a deadline
+    if (task->state().state() >= FutureState::running) {  // cancelled, or over a deadline
+      if (options_.queue_max != 0) room_.notify_all();
+      continue;
+    }
     const bool alone = is_alone(*task);
     ChildHandle* chosen = child;
     if (child == nullptr) {
@@ -162,21 +167,26 @@ void PoolCore::dispatch_queue() {
   try_more_workers();
   while (dispatch_next(nullptr)) {
   }
-  for (const auto& child : children_) child->channel().flush();
+  for (const auto& child : children_) flush(*child);
+}
+
+/// Makes what was sent visible. A process that has spoilt its ring would never see any of it.
+void PoolCore::flush(ChildHandle& child) {
+  child.channel().flush();
+  if (child.channel().send_ring_broken()) child.kill();
 }
 
 /// By either party, after replies: what the process has room for now.
 void PoolCore::refill(ChildHandle& child) {
   if (is_spent(child)) child.close();
-  TaskChannel& channel = child.channel();
   if (children_.size() < workers_max_ && queue_.size() != 0) {
     notify_pump();  // a new process may be better for the next task, and the pump starts those
   } else {
     for (unsigned written = 0; child.accepts() && dispatch_next(&child); ++written) {
-      if (written % batch_max == batch_max - 1) channel.flush();
+      if (written % batch_max == batch_max - 1) flush(child);
     }
   }
-  channel.flush();
+  flush(child);
 }
 
 /// Who holds most tasks; null if nobody holds one that waits.
@@ -210,7 +220,7 @@ void PoolCore::rebalance() {
       --busy->sent;
       send(*idle, std::move(task));
     }
-    idle->channel().flush();
+    flush(*idle);
   }
   if (any_idle || children_.size() >= workers_max_) return;
   // A process has ended, and was not replaced as the queue was empty: now there is work for one.

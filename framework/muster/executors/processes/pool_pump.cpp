@@ -10,6 +10,7 @@
 
 #include <muster/base/assert.hpp>
 #include <muster/base/error.hpp>
+#include <muster/executors/error_codec.hpp>
 #include <muster/executors/processes/pool_core.hpp>
 #include <muster/futures/errors.hpp>
 
@@ -43,6 +44,60 @@ class PoolCore::PumpWaits final : public WaitHelper {
   const PoolCore& core_;
 };
 
+/// While the pump runs code of the user it looks at nothing: whoever waits for a result is to be
+/// woken by it, and takes it.
+class PoolCore::PumpAway {
+ public:
+  explicit PumpAway(PoolCore& core) : core_(core) {}
+  ~PumpAway() {
+    if (has_begun_) core_.set_pump_looks(true);
+  }
+  PumpAway(const PumpAway&) = delete;
+  PumpAway& operator=(const PumpAway&) = delete;
+
+  void begin() {
+    if (std::exchange(has_begun_, true)) return;
+    core_.set_pump_looks(false);
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    const std::lock_guard receiving(core_.receiving_);
+    if (core_.reply_visible()) core_.wake_leader();  // it came while the pump looked
+  }
+
+ private:
+  PoolCore& core_;
+  bool has_begun_ = false;
+};
+
+void PoolCore::set_pump_looks(bool looks) {
+  const Lock lock(mutex_);
+  pump_looks_ = looks;
+  update_sleepers();
+}
+
+/// Tells outcomes: with no lock held, as it runs code of the user. Gives the callbacks that are
+/// due, whose tasks have not left yet: what they wait for may have come with them.
+std::vector<DoneCallbacks> PoolCore::deliver(Batch& batch) {
+  std::vector<DoneCallbacks> due;
+  for (Completion& each : batch.completions) {
+    if (each.error != nullptr) {
+      each.task->refuse(std::move(each.error));
+    } else if (each.kind == FrameKind::error) {
+      if (!each.task->keep_description(each.payload))
+        each.task->refuse(decode_exception(each.payload));
+    } else {
+      each.task->accept(std::move(each.payload));
+    }
+    DoneCallbacks callbacks = finish(std::move(each.task));
+    if (callbacks.empty()) {
+      task_left();
+    } else {
+      due.push_back(std::move(callbacks));
+    }
+  }
+  batch.completions.clear();
+  return due;
+}
+
 void PoolCore::pump() {
   ::pthread_setname_np(::pthread_self(), "muster-pool");
   PumpWaits waits(*this);
@@ -74,10 +129,19 @@ bool PoolCore::cycle() {
   const bool progressed = busy || !messages_.empty() || !batch_.completions.empty() ||
                           !lines_.empty() || !callbacks.empty();
   messages_.clear();
-  print_lines();  // what led to a death precedes its report
-  deliver(batch_, true);
-  for (DoneCallbacks& each : callbacks) each.run();
-  if (progressed) wake_leader();
+  {
+    PumpAway away(*this);
+    if (!lines_.empty()) away.begin();
+    print_lines();  // what led to a death precedes its report
+    std::vector<DoneCallbacks> due = deliver(batch_);
+    if (progressed) wake_leader();
+    if (!due.empty() || !callbacks.empty()) away.begin();
+    for (DoneCallbacks& each : due) {
+      each.run();
+      task_left();
+    }
+    for (DoneCallbacks& each : callbacks) each.run();
+  }
   if (std::exchange(zygote_to_bury_, false)) link_->bury();
   {
     const Lock lock(mutex_);
@@ -159,8 +223,9 @@ void PoolCore::apply_message(ReceivedMessage& received) {
   }
   --spawns_unanswered_;
   if (message.error != 0) {
-    for (InFlight& each : child->channel().take_all()) {
-      if (each.task) requeue(std::move(each.task));
+    std::vector<InFlight> held = child->channel().take_all();
+    for (auto each = held.rbegin(); each != held.rend(); ++each) {  // their order is kept
+      if (each->task) requeue(std::move(each->task));
     }
     forget(*child);
     spawn_failed(system_error(message.error, "fork").what());
@@ -237,12 +302,10 @@ void PoolCore::sleep() {
   // process is reported.
   collect_events(work_visible() ? 0 : sleep_ms());
   pump_waits_.store(false);
-  const Lock lock(mutex_);
-  pump_looks_ = true;
-  update_sleepers();
+  set_pump_looks(true);
 }
 
-/// Until a task may have run for too long; -1: no task has a limit.
+/// Until a task may have run for too long, or more processes may be had; -1: for ever.
 int PoolCore::sleep_ms() {
   const Lock lock(mutex_);
   Duration rest = Duration::max();
@@ -254,6 +317,8 @@ int PoolCore::sleep_ms() {
     if (child->channel().running(*task)) left -= now - child->channel().started_at();
     rest = std::min(rest, left);
   }
+  if (workers_retry_ != TimePoint() && tasks_.load(std::memory_order_relaxed) != 0)
+    rest = std::min(rest, workers_retry_ - now);
   pump_sleeps_until_ = rest < TimePoint::max() - now ? now + rest : TimePoint::max();
   if (rest == Duration::max()) return -1;
   const auto ms = std::chrono::ceil<std::chrono::milliseconds>(rest).count();

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <utility>
 
 #include <fmt/format.h>
@@ -8,7 +9,6 @@
 #include <muster/base/assert.hpp>
 #include <muster/base/error.hpp>
 #include <muster/base/units.hpp>
-#include <muster/executors/error_codec.hpp>
 #include <muster/executors/processes/pool_core.hpp>
 
 namespace muster::detail {
@@ -26,7 +26,7 @@ bool PoolCore::receive(Batch& batch) {
     TaskChannel& channel = child->channel();
     if (channel.may_flush()) {
       const Lock lock(mutex_);
-      channel.flush();
+      flush(*child);
       any = true;
     }
     if (!channel.has_input()) continue;
@@ -44,7 +44,7 @@ void PoolCore::apply_replies(ChildHandle& child, Batch& batch) {
   if (batch.replies.empty()) return;
   TaskChannel& channel = child.channel();
   for (Reply& reply : batch.replies) {
-    if (TaskChannel::is_failed_start(reply.header)) {
+    if (options_.initializer.function() != nullptr && TaskChannel::is_failed_start(reply.header)) {
       initializer_failed(reply);
       return;
     }
@@ -69,31 +69,6 @@ void PoolCore::apply_replies(ChildHandle& child, Batch& batch) {
   child.note_reply();
   child.window().answered(batch.replies.size(), channel.in_flight_count(), Clock::now());
   refill(child);
-}
-
-/// Tells outcomes: with no lock held, as it runs code of the user.
-void PoolCore::deliver(Batch& batch, bool run_callbacks) {
-  for (Completion& each : batch.completions) {
-    if (each.error != nullptr) {
-      each.task->refuse(std::move(each.error));
-    } else if (each.kind == FrameKind::error) {
-      if (!each.task->keep_description(each.payload))
-        each.task->refuse(decode_exception(each.payload));
-    } else {
-      each.task->accept(std::move(each.payload));
-    }
-    DoneCallbacks callbacks = finish(std::move(each.task));
-    if (run_callbacks) {
-      callbacks.run();
-    } else if (!callbacks.empty()) {
-      // At once: what the leader itself waits for may depend on them.
-      const Lock lock(mutex_);
-      left_callbacks_.push_back(std::move(callbacks));
-      notify_pump();
-    }
-    task_left();
-  }
-  batch.completions.clear();
 }
 
 bool PoolCore::reply_visible() {
@@ -146,6 +121,17 @@ void PoolCore::lend_thread(SharedStateBase& work, std::optional<TimePoint> deadl
   if (wake_pump) notify_pump();
 }
 
+/// To the pump, at once: what the leader itself waits for may depend on them.
+void PoolCore::leave_callbacks(std::vector<DoneCallbacks>&& due) {
+  if (due.empty()) return;
+  {
+    const Lock lock(mutex_);
+    std::move(due.begin(), due.end(), std::back_inserter(left_callbacks_));
+    notify_pump();
+  }
+  for (std::size_t i = 0; i < due.size(); ++i) task_left();
+}
+
 /// Takes replies until the work is done, or is no longer here, or it is time.
 void PoolCore::lead(SharedStateBase& work, std::optional<TimePoint> deadline) {
   auto* const task = dynamic_cast<TaskBase*>(&work);
@@ -166,7 +152,7 @@ void PoolCore::lead(SharedStateBase& work, std::optional<TimePoint> deadline) {
           in_frame ? rest_of_frame : Duration::zero());
     }
     if (any) {
-      deliver(lead_batch_, false);
+      leave_callbacks(deliver(lead_batch_));
     } else if (!is_over()) {
       leader_sleeps_until(deadline, is_over);
     }

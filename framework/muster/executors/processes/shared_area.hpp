@@ -20,8 +20,8 @@ namespace muster::detail {
 ///     +-----parent-------+--> withdrawn
 ///
 /// The child skips a task that was withdrawn before it started. If it finds its running task
-/// withdrawn, the parent is about to kill it: it waits for that, so that the kill hits this task
-/// and never the next.
+/// withdrawn, the parent is about to kill it, or has told it to end: it ends by itself, so that the
+/// kill hits this task and never the next.
 enum class SlotState : std::uint64_t { queued = 0, running = 1, done = 2, withdrawn = 3 };
 
 inline constexpr unsigned slot_state_bits = 2;

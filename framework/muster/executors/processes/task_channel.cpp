@@ -113,7 +113,8 @@ bool TaskChannel::write(Outgoing& frame) {
 }
 
 void TaskChannel::flush() {
-  if (!dirty_ && outbox_.empty()) return;
+  // What the outbox waited for space with may have been taken back.
+  if (!dirty_ && outbox_.empty() && full_at_.load(std::memory_order_relaxed) == not_full) return;
   dirty_ = false;
   do {
     while (!outbox_.empty() && write(outbox_.front())) outbox_.pop_front();

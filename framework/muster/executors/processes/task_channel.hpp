@@ -58,6 +58,8 @@ class TaskChannel {
   void send_close();
   /// Makes what was sent visible, and wakes the child if it sleeps.
   void flush();
+  /// The child has written nonsense into the ring to it: nothing can be sent any more.
+  bool send_ring_broken() const noexcept { return writer_.broken(); }
 
   // Slots. A task that was sent here and not answered or taken back is in its slot.
   enum class Withdrawal {

@@ -150,7 +150,8 @@ void TaskProcess::run_task(const FrameHeader& task, std::string_view call, bool 
   // ours to change.
   expected = slot_word(id, SlotState::running);
   slot.compare_exchange_strong(expected, slot_word(id, SlotState::done));
-  if (expected == slot_word(id, SlotState::withdrawn)) await_kill();
+  // The parent is about to kill it, or has sent SIGTERM, which the task has survived.
+  if (expected == slot_word(id, SlotState::withdrawn)) std::_Exit(0);
 }
 
 void TaskProcess::fail(const FrameHeader& task, std::string_view error) {
