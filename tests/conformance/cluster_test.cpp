@@ -61,6 +61,13 @@ TEST_F(Clusters, AnErrorTellsWhatItWasThere) {
   }
 }
 
+TEST_F(Clusters, AClientMayWaitForEverForItsCoordinator) {
+  const LocalCluster cluster(LocalCluster::Options{});
+  ClusterExecutor executor(cluster.address(),
+                           {.connect_within = Duration::max(), .give_up_after = Duration::max()});
+  EXPECT_EQ(executor.submit(twice, 4).result(60s), 8);
+}
+
 TEST_F(Clusters, FuturesOfALostCoordinatorSayWhy) {
   covers({94, 95, 96});
   std::optional<LocalCluster> cluster(std::in_place, LocalCluster::Options{});

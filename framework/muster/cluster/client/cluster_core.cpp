@@ -75,8 +75,8 @@ ClusterCore::~ClusterCore() { MUSTER_ASSERT(!thread_.joinable()); }
 void ClusterCore::start() {
   thread_ = start_thread("the thread of the link to the coordinator", [this] { run(); });
   Lock lock(mutex_);
-  connected_.wait_for(lock, options_.connect_within,
-                      [this] { return had_session_ || refused_ || broken_; });
+  connected_.wait_until(lock, deadline_after(Clock::now(), options_.connect_within),
+                        [this] { return had_session_ || refused_ || broken_; });
   if (had_session_) return;
   const std::optional<wire::Refusal> refused = refused_;
   const std::string trouble = trouble_;
@@ -157,6 +157,7 @@ void ClusterCore::forget(const detail::TaskBase& task) {
     bytes_in_flight_ -= found->second.bytes.size();
   }
   calls_.erase(found);
+  news_.notify_all();
 }
 
 void ClusterCore::withdraw(Number number, wire::Withdrawals::How how) {
@@ -204,7 +205,8 @@ bool ClusterCore::await_recall(Lock& lock, detail::TaskBase& task, Duration time
     withdraw(task.sequence, wire::Withdrawals::How::recall);
   wake();
   const auto is_over = [&] { return find(task) == nullptr; };
-  news_.wait_for(lock, timeout, [&] { return is_over() || find(task)->started; });
+  news_.wait_until(lock, deadline_after(Clock::now(), timeout),
+                   [&] { return is_over() || find(task)->started; });
   return is_over();
 }
 

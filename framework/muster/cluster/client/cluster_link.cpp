@@ -66,6 +66,7 @@ void ClusterCore::break_all(const std::string& reason) {
     calls_.clear();
     in_flight_ = 0;
     bytes_in_flight_ = 0;
+    news_.notify_all();
   }
   connected_.notify_all();
   deliver(completions);
@@ -216,7 +217,7 @@ void ClusterCore::on_round(TimePoint now) {
   } else if (!link_.is_open() && !lost_since_) {
     lost_since_ = now;
   }
-  if (lost_since_ && *lost_since_ + options_.give_up_after <= now) {
+  if (lost_since_ && deadline_after(*lost_since_, options_.give_up_after) <= now) {
     std::string reason;
     {
       const Lock lock(mutex_);
@@ -240,7 +241,7 @@ void ClusterCore::on_round(TimePoint now) {
 
 std::optional<TimePoint> ClusterCore::next_deadline() {
   if (!lost_since_) return std::nullopt;
-  return *lost_since_ + options_.give_up_after;
+  return deadline_after(*lost_since_, options_.give_up_after);
 }
 
 void ClusterCore::send_calls() {

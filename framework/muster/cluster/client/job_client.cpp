@@ -48,8 +48,8 @@ JobClient::JobClient(const std::string& address, const JobClientOptions& options
 void JobClient::start() {
   thread_ = start_thread("the thread of the link to the coordinator", [this] { run(); });
   Lock lock(mutex_);
-  changed_.wait_for(lock, options_.connect_within,
-                    [this] { return slots_ || refused_ || broken_; });
+  changed_.wait_until(lock, deadline_after(Clock::now(), options_.connect_within),
+                      [this] { return slots_ || refused_ || broken_; });
   if (slots_) return;
   const auto refused = refused_;
   const std::string trouble = trouble_;
@@ -181,14 +181,15 @@ void JobClient::on_round(TimePoint now) {
   } else if (!link_.is_open() && !lost_since_) {
     lost_since_ = now;
   }
-  if (!lost_since_ || now < *lost_since_ + options_.give_up_after) return;
+  if (!lost_since_ || now < deadline_after(*lost_since_, options_.give_up_after)) return;
   broken_ = "the coordinator could not be reached any more: " + trouble_;
   changed_.notify_all();
   runner_.end("it was given up");
 }
 
 std::optional<TimePoint> JobClient::next_deadline() {
-  return lost_since_ ? std::optional(*lost_since_ + options_.give_up_after) : std::nullopt;
+  if (!lost_since_) return std::nullopt;
+  return deadline_after(*lost_since_, options_.give_up_after);
 }
 
 std::uint64_t JobClient::ask(Question question, bool stays) {

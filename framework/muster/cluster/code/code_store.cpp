@@ -210,7 +210,9 @@ void CodeStore::complete(const wire::Digest& digest, Download& download) {
   sync_file(download.file.get(), download.path);
   download.file.reset();  // nobody executes what somebody writes
   const std::filesystem::path path = path_of(digest);
-  std::filesystem::rename(download.path, path);
+  std::error_code error;
+  std::filesystem::rename(download.path, path, error);
+  if (error) throw system_error(error.value(), path.string());
   if (const auto version = version_of(path)) sound_.insert_or_assign(digest, *version);
 }
 

@@ -8,6 +8,7 @@ namespace {
 
 // So that what has arrived is answered before all that there is was read.
 constexpr int frames_a_round = 256;
+constexpr unsigned busy_rounds_max = 64;
 
 // How soon a revoked key is put out.
 constexpr Duration look_at_keys_every = std::chrono::seconds(1);
@@ -114,7 +115,7 @@ void Coordinator::run() {
   while (!stopping_.load()) {
     listener_.wait(next_deadline());
     const TimePoint now = Clock::now();
-    take_frames(now);
+    busy_rounds_ = take_frames(now) ? 0 : busy_rounds_ + 1;
     std::vector<std::pair<Asked, Answer>> answers;
     for (Asked& each : take_questions(false)) {
       Answer answer = core_.answer(now, each.question);
@@ -124,7 +125,9 @@ void Coordinator::run() {
       look_at_keys_ = now + look_at_keys_every;
       if (keys_->has_changed()) core_.recheck_keys(now);
     }
-    core_.expire(now);
+    // Heartbeats may be among what still waits: after a pause nobody has expired before they were
+    // looked at. But frames without end put that off for a bounded time alone.
+    if (busy_rounds_ % busy_rounds_max == 0) core_.expire(now);
     journal_.commit();  // before an output that follows from it becomes visible
     take_commits(now);
     CoordinatorCore::Frames frames = core_.take_frames(now);
@@ -144,11 +147,14 @@ std::optional<TimePoint> Coordinator::next_deadline() const {
   return next ? std::min(*next, look_at_keys_) : look_at_keys_;
 }
 
-void Coordinator::take_frames(TimePoint now) {
+/// True if that was all that has come.
+bool Coordinator::take_frames(TimePoint now) {
   transport::Listener::Arrived arrived;
-  for (int i = 0; i < frames_a_round && listener_.receive(arrived); ++i) {
+  for (int i = 0; i < frames_a_round; ++i) {
+    if (!listener_.receive(arrived)) return true;
     core_.receive(now, arrived.peer, arrived.user, arrived.bytes);
   }
+  return false;
 }
 
 void Coordinator::send(CoordinatorCore::Frames&& frames) {

@@ -40,7 +40,7 @@ class Coordinator {
 
  private:
   std::optional<TimePoint> next_deadline() const;
-  void take_frames(TimePoint now);
+  bool take_frames(TimePoint now);
   void send(CoordinatorCore::Frames&& frames);
   struct Asked {
     Question question;
@@ -62,6 +62,7 @@ class Coordinator {
   std::mutex questions_mutex_;
   std::vector<Asked> questions_;
   bool has_ended_ = false;
+  unsigned busy_rounds_ = 0;  ///< one after the other that did not take all frames
 
   /// Makes outputs visible: file systems may be slow.
   struct Committed {

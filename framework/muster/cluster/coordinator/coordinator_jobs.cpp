@@ -46,6 +46,8 @@ void CoordinatorCore::await_plugin(TimePoint now, Submission&& submission) {
     relay_.fetch(client, submission.plugin, code_);
     submissions_.push_back(std::move(submission));
     take_submissions(now);
+  } catch (const JournalError&) {
+    throw;  // it may have lost all of its transaction
   } catch (const Error& error) {
     send_answer(now, client, number, refusal(number, error));
   }
@@ -72,6 +74,8 @@ void CoordinatorCore::take_submissions(TimePoint now) {
               jobs_.submit(now, each.client, clients_.at(each.client).name, std::move(*each.job));
         }
       }
+    } catch (const JournalError&) {
+      throw;  // it may have lost all of its transaction
     } catch (const Error& error) {
       answer = refusal(each.number, error);
     }

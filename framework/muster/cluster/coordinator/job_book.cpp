@@ -166,7 +166,7 @@ wire::JobAnswer JobBook::submit(TimePoint /*now*/, wire::SessionId client, const
     return answer;
   }
   job->record.submission.plan = plan;
-  // What the journal throws is for nobody to catch: it may have lost all of its transaction.
+  // What the journal throws is for nobody to catch (JournalError).
   answer.job = journal_.add(job->record);
   job->record.submission.plan.clear();
   job->record.state.job = answer.job;
@@ -307,6 +307,8 @@ std::vector<scheduling::Event> JobBook::ended(TimePoint now,
     granted.result = std::move(result.value);
     granted_ = std::move(granted);
     return {scheduling::AttemptSucceeded{attempt.attempt}};
+  } catch (const JournalError&) {
+    throw;  // it may have lost all of its transaction
   } catch (const Error& error) {
     return fail(of, attempt,
                 {scheduling::FailureCause::task_error, error.code(), error.what(), error.hint()});

@@ -285,18 +285,19 @@ void Journal::fail(const char* what) const {
   switch (code & 0xff) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-      throw Error(ErrorCode::usage, fmt::format("the journal '{}' is in use", file_.string()),
-                  "does another coordinator run with this --state?");
+      throw JournalError(ErrorCode::usage,
+                         fmt::format("the journal '{}' is in use", file_.string()),
+                         "does another coordinator run with this --state?");
     case SQLITE_FULL:
-      throw Error(ErrorCode::no_space, message, "make room on its file system");
+      throw JournalError(ErrorCode::no_space, message, "make room on its file system");
     case SQLITE_CANTOPEN:
     case SQLITE_IOERR:
     case SQLITE_NOMEM:
     case SQLITE_PERM:
     case SQLITE_READONLY:
-      throw Error(ErrorCode::io, message, unusable_hint);
+      throw JournalError(ErrorCode::io, message, unusable_hint);
     default:  // also of tables that are not there
-      throw Error(ErrorCode::corrupt, message, damaged_hint);
+      throw JournalError(ErrorCode::corrupt, message, damaged_hint);
   }
 }
 

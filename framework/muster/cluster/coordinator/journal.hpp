@@ -13,6 +13,13 @@
 
 namespace muster::cluster {
 
+/// What the journal throws. It may have lost all that was not committed: nobody goes on after it,
+/// and a coordinator that is started again finds what was true before.
+class JournalError : public Error {
+ public:
+  using Error::Error;
+};
+
 /// What a coordinator has to know when it is started again: jobs, and which of their chunks have
 /// ended. An SQLite database in WAL mode. What was written lasts from commit() on, and not before:
 /// then it is on the disk.
@@ -22,7 +29,7 @@ namespace muster::cluster {
 /// What jobs and chunks say has a checksum, since SQLite has none in its database; and beside it is
 /// a JournalMark.
 ///
-/// Not thread-safe. Everything throws Error(io, no_space or corrupt) that names the file.
+/// Not thread-safe. Everything throws JournalError(io, no_space or corrupt) that names the file.
 class Journal {
  public:
   /// Made if it is missing, for its owner alone. ":memory:" lasts as long as this. Throws

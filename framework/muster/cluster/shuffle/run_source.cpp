@@ -34,6 +34,7 @@ struct RunSource::Peer {
 
   std::uint32_t address;
   transport::ZmqDialer dialer;
+  bool is_asked = false;  ///< over this connection, for all that is wanted
   std::vector<std::uint32_t> runs;
   std::optional<wire::RunsWanted> index_wanted;  ///< the question that is open
   std::optional<wire::RunsIndex> index;
@@ -97,11 +98,12 @@ void RunSource::ask_again(Peer& of) {
 /// One round for one worker: until it has said something, or a moment has passed.
 void RunSource::receive(Peer& from) {
   using State = transport::Dialer::State;
-  const State before = from.dialer.state();
   const TimePoint end = from.heard + places_.patience;
   from.dialer.wait(std::min(end, Clock::now() + connect_again_after));
-  if (from.dialer.state() == State::open && before != State::open) ask_again(from);
-  if (from.dialer.state() == State::lost) from.dialer.connect();
+  if (from.dialer.state() == State::lost) {
+    from.dialer.connect();
+    from.is_asked = false;
+  }
   transport::ReceivedFrame frame;
   while (from.dialer.receive(frame)) {
     const wire::FrameReading reading = wire::read_frame(frame.bytes);
@@ -111,6 +113,8 @@ void RunSource::receive(Peer& from) {
     if (type == wire::MessageType::run_bytes) on_bytes(from, frame, reading.frame->body);
     from.heard = Clock::now();
   }
+  // Here: receiving, too, may find it open.
+  if (from.dialer.state() == State::open && !std::exchange(from.is_asked, true)) ask_again(from);
   if (Clock::now() >= end && from.heard + places_.patience <= Clock::now()) {
     lose(from.address, fmt::format("no answer for {}: {}", format_duration(places_.patience),
                                    from.dialer.trouble()));
@@ -144,8 +148,7 @@ void RunSource::fetch_indexes() {
       each->index.reset();
       each->index_wanted = std::move(wanted);
       each->heard = Clock::now();
-      if (each->dialer.state() == transport::Dialer::State::open)
-        each->dialer.send(run_frame(*each->index_wanted));
+      if (each->is_asked) each->dialer.send(run_frame(*each->index_wanted));
       while (!each->index) receive(*each);
       if (each->index->runs.size() != end - at) lose(each->address, "its answer makes no sense");
       for (std::size_t i = at; i < end; ++i) {
@@ -206,8 +209,7 @@ void RunSource::ask_ahead() {
   for (; asked_ < fetches_.size() && asked_ < used_ + fetches_ahead; ++asked_) {
     Peer& of = peer(fetches_[asked_].address);
     if (asked_ == used_) of.heard = Clock::now();
-    if (of.dialer.state() == transport::Dialer::State::open)
-      of.dialer.send(run_frame(fetches_[asked_].wanted));
+    if (of.is_asked) of.dialer.send(run_frame(fetches_[asked_].wanted));
   }
 }
 

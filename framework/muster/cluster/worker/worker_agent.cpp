@@ -184,15 +184,15 @@ void WorkerAgent::open_data_place(const wire::DataKeys& keys) {
 
 void WorkerAgent::keep_only(const wire::LiveJobs& live) const {
   std::error_code gone;
-  const std::filesystem::directory_iterator entries(jobs_.path(), gone);
-  for (const auto& each : entries) {
-    const std::string name = each.path().filename().string();
+  std::filesystem::directory_iterator entry(jobs_.path(), gone);
+  for (; !gone && entry != std::filesystem::directory_iterator(); entry.increment(gone)) {
+    const std::string name = entry->path().filename().string();
     const bool is_live = std::any_of(live.jobs.begin(), live.jobs.end(), [&](std::uint64_t job) {
       return name == std::to_string(job);
     });
     std::error_code in_use;  // whoever still writes there is being stopped; all goes at the end
-    const bool is_of_a_job = each.is_directory(in_use);
-    if (!is_live && is_of_a_job) std::filesystem::remove_all(each.path(), in_use);
+    const bool is_of_a_job = entry->is_directory(in_use);
+    if (!is_live && is_of_a_job) std::filesystem::remove_all(entry->path(), in_use);
   }
 }
 
