@@ -192,7 +192,9 @@ TEST_F(CancelTest, AnInitializerOnItsWayIsNotATask) {
   const Future<Bytes> first = pool.submit_raw(&echo, Bytes(1'000'000, 'x'));
   first.cancel();
   EXPECT_TRUE(pool.submit_raw(&echo, Bytes(1'000'000, 'z')).result() == Bytes(1'000'000, 'z'));
-  EXPECT_EQ(shared().runs, 100'000U);
+  // In two processes if this thread was held up until the first task ran: then that one was killed.
+  const std::uint64_t runs = shared().runs;
+  EXPECT_TRUE(runs == 100'000U || runs == 200'000U) << runs;
 }
 
 // Each task has a number of its own: one that was cancelled may run on until its process is dead.
