@@ -72,7 +72,7 @@ TEST_F(WakeUpTest, ATaskThatIsCancelledMakesRoom) {
     ++submitted;
   });
   ASSERT_TRUE(eventually([&] { return submitted == 1; }));
-  std::this_thread::sleep_for(50ms);  // slow on purpose: it waits for room by then
+  ASSERT_TRUE(eventually(other_threads_sleep)) << "it waits for room";
   EXPECT_EQ(submitted, 1);
   EXPECT_TRUE(queued.cancel());
   EXPECT_TRUE(eventually([&] { return submitted == 2; }, 20s));
