@@ -156,8 +156,9 @@ void ClusterCore::forget(const detail::TaskBase& task) {
     --in_flight_;
     bytes_in_flight_ -= found->second.bytes.size();
   }
+  const bool is_news = found->second.asked_back;
   calls_.erase(found);
-  news_.notify_all();
+  if (is_news) news_.notify_all();
 }
 
 void ClusterCore::withdraw(Number number, wire::Withdrawals::How how) {

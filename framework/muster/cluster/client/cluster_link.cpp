@@ -172,9 +172,7 @@ void ClusterCore::take_ends(wire::Ends&& ends) {
       const auto found = calls_.find(each.number);
       if (found == calls_.end()) continue;  // it was cancelled here
       detail::TaskPtr task = std::move(found->second.task);
-      const bool is_news = found->second.asked_back;
       forget(*task);
-      if (is_news) news_.notify_all();
       if (each.kind == wire::EndKind::cancelled) {
         cancelled.push_back(task->state().set_cancelled());
       } else if (task->start()) {
