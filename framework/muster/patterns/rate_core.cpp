@@ -107,21 +107,23 @@ void RateCore::let_out(Lock& lock, const std::shared_ptr<Lane>& lane, const Task
   lane->is_letting_out = true;
   std::exception_ptr own_error;
   while (!lane->waiting.empty() && lane->bucket.try_take(Clock::now())) {
-    const OpenTasks::HandOver hand_over(open_);  // before its future alone decides when it ends
-    TaskPtr task = take_first(*lane);
-    lock.unlock();
-    TaskPtr shared = TaskPtr::share(*task);
-    try {
-      inner_.execute(std::move(task));
-    } catch (...) {
-      shared->move_to(nullptr);
-      if (shared.get() == own) {
-        own_error = std::current_exception();
-      } else {
-        end_with_error(std::move(shared), std::current_exception());
+    {
+      // Before its future alone decides when it ends.
+      const OpenTasks::HandOver hand_over(open_, *lane->waiting.front());
+      TaskPtr task = take_first(*lane);
+      lock.unlock();
+      TaskPtr shared = TaskPtr::share(*task);
+      try {
+        inner_.execute(std::move(task));
+      } catch (...) {
+        shared->move_to(nullptr);
+        if (shared.get() == own) {
+          own_error = std::current_exception();
+        } else {
+          end_with_error(std::move(shared), std::current_exception());
+        }
       }
     }
-    shared = {};
     lock.lock();
   }
   lane->is_letting_out = false;
@@ -160,8 +162,10 @@ void RateCore::shutdown(bool wait, bool cancel_pending) {
       for (const auto& [work, place] : places_) to_cancel.push_back(TaskPtr::share(**place.at));
     }
   }
-  for (const TaskPtr& task : to_cancel) cancel(task->state());
+  // Some may have been let out meanwhile, and some were just before.
+  for (const TaskPtr& task : to_cancel) cancel_unless_running(*task);
   to_cancel.clear();
+  if (cancel_pending) open_->cancel_handed_on();
   if (wait) open_->await_none(std::nullopt);
 }
 

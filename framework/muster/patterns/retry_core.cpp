@@ -170,12 +170,13 @@ RetryCore::Waiting RetryCore::remove(WaitingMap::iterator at) noexcept {
 }
 
 void RetryCore::run_again(const SharedStateBase* work, std::uint64_t number) noexcept {
-  const OpenTasks::HandOver hand_over(open_);  // before its future alone decides when it ends
+  std::optional<OpenTasks::HandOver> hand_over;
   Waiting due;
   {
     const std::lock_guard lock(mutex_);
     const auto at = waiting_.find(work);
     if (at == waiting_.end() || at->second.number != number) return;  // taken out meanwhile
+    hand_over.emplace(open_, *at->second.task);  // before its future alone decides when it ends
     due = remove(at);
   }
   const std::optional<TimePoint>& deadline = due.task->extras().total_deadline;
@@ -217,8 +218,10 @@ void RetryCore::shutdown(bool wait, bool cancel_pending) {
       }
     }
   }
-  for (const TaskPtr& task : to_cancel) cancel(task->state());
+  // Some may have become due meanwhile, and some had just before.
+  for (const TaskPtr& task : to_cancel) cancel_unless_running(*task);
   to_cancel.clear();
+  if (cancel_pending) open_->cancel_handed_on();
   if (wait) open_->await_none(std::nullopt);
 }
 

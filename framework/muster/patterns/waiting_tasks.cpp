@@ -1,4 +1,5 @@
 #include <utility>
+#include <vector>
 
 #include <muster/patterns/waiting_tasks.hpp>
 
@@ -23,18 +24,35 @@ class OpenTasks::Counted final : public CallbackBase {
   std::shared_ptr<OpenTasks> open_;
 };
 
-OpenTasks::HandOver::HandOver(std::shared_ptr<OpenTasks> open) : open_(std::move(open)) {
+OpenTasks::HandOver::HandOver(std::shared_ptr<OpenTasks> open, TaskBase& task)
+    : open_(std::move(open)), task_(TaskPtr::share(task)) {
   const std::lock_guard lock(open_->mutex_);
+  here_ = &open_->handed_on_;
+  next_ = std::exchange(*here_, this);
+  if (next_ != nullptr) next_->here_ = &next_;
   ++open_->count_;
 }
 
 OpenTasks::HandOver::~HandOver() {
   const std::lock_guard lock(open_->mutex_);
+  *here_ = next_;
+  if (next_ != nullptr) next_->here_ = here_;
   if (--open_->count_ == 0) open_->changed_.notify_all();
 }
 
 void OpenTasks::add(const std::shared_ptr<OpenTasks>& open, TaskBase& task) {
   task.state().add_callback(std::make_unique<Counted>(open));
+}
+
+void OpenTasks::cancel_handed_on() {
+  std::vector<TaskPtr> to_cancel;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const HandOver* each = handed_on_; each != nullptr; each = each->next_) {
+      to_cancel.push_back(TaskPtr::share(*each->task_));
+    }
+  }
+  for (const TaskPtr& task : to_cancel) cancel_unless_running(*task);
 }
 
 bool OpenTasks::await_none(std::optional<Duration> timeout) {
@@ -64,6 +82,10 @@ bool WaitingTasks::expire(SharedStateBase& work, const std::exception_ptr& error
   task->extras().expired = true;
   end_with_error(std::move(task), error);
   return true;
+}
+
+void cancel_unless_running(TaskBase& task) {
+  task.state().stop({.highest = CancelRung::withdrawn, .grace = Duration::zero()});
 }
 
 void end_with_error(TaskPtr task, std::exception_ptr error) noexcept {

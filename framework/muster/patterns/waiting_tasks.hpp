@@ -23,14 +23,22 @@ class OpenTasks {
   /// hand-over does.
   class HandOver {
    public:
-    explicit HandOver(std::shared_ptr<OpenTasks> open);
+    HandOver(std::shared_ptr<OpenTasks> open, TaskBase& task);
     HandOver(const HandOver&) = delete;
     HandOver& operator=(const HandOver&) = delete;
     ~HandOver();
 
    private:
-    std::shared_ptr<OpenTasks> open_;
+    friend class OpenTasks;
+    const std::shared_ptr<OpenTasks> open_;
+    const TaskPtr task_;
+    HandOver* next_ = nullptr;
+    HandOver** here_ = nullptr;  // what points to this one
   };
+
+  /// Cancels those that are being handed on, unless they run already: who gave them up no longer
+  /// has them, and it is not known whether who gets them does.
+  void cancel_handed_on();
 
   /// False if there still are any when the time is over. A pool's thread that waits here is
   /// replaced meanwhile. In a forked child true at once: nobody ends them there.
@@ -43,6 +51,7 @@ class OpenTasks {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::size_t count_ = 0;
+  HandOver* handed_on_ = nullptr;  // linked, so that handing on needs no memory
 };
 
 /// Tasks that wait with a decorator, outside of any executor: what their futures may ask of it.
@@ -62,6 +71,9 @@ class WaitingTasks : public TaskHome,
   /// Gives up a task, which then has no home; empty if it is not here.
   virtual TaskPtr take_out(SharedStateBase& work) noexcept = 0;
 };
+
+/// Cancels a task in whoever's hands it is, unless it runs already: that one may end.
+void cancel_unless_running(TaskBase& task);
 
 /// Ends a task that nobody controls with this error, unless it was cancelled.
 void end_with_error(TaskPtr task, std::exception_ptr error) noexcept;

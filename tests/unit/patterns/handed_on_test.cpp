@@ -1,0 +1,94 @@
+// Decorators that are shut down just when one of their tasks is on its way to the inner executor.
+
+#include <atomic>
+#include <chrono>
+#include <stdexcept>
+#include <stop_token>
+#include <thread>
+#include <utility>
+
+#include <gtest/gtest.h>
+
+#include <muster/patterns/rate_limited.hpp>
+#include <muster/patterns/retrying.hpp>
+
+#include "support.hpp"
+
+namespace muster::testing {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Passes tasks on; the one that comes after `freely` others is held up at the gate.
+class HoldingUp final : public Executor {
+ public:
+  HoldingUp(Executor& to, int freely) : to_(&to), freely_(freely) {}
+  void execute(detail::TaskPtr task) override {
+    if (freely_-- == 0) gate.pass();
+    to_->execute(std::move(task));
+  }
+  void shutdown(bool wait, bool cancel_pending) override { to_->shutdown(wait, cancel_pending); }
+  unsigned max_workers() const noexcept override { return to_->max_workers(); }
+
+  Gate gate;
+
+ private:
+  Executor* to_;
+  std::atomic<int> freely_;
+};
+
+TEST(HandedOn, ShutdownCancelsWhatARateLimiterLetsOutJustNow) {
+  ThreadPoolExecutor threads({.max_workers = 1});
+  HoldingUp holding_up(threads, 1);
+  RateLimitedExecutor limited(holding_up, {.per_second = 100, .burst = 1});
+  std::atomic<int> calls = 0;
+  limited.submit([&] { ++calls; }).result();
+  const Future<void> future = limited.submit([&] { ++calls; });
+  holding_up.gate.await(1);
+  limited.shutdown(false, true);
+  EXPECT_TRUE(future.cancelled());
+  EXPECT_FALSE(limited.drain(Duration::zero()));  // the inner executor may not go yet
+  holding_up.gate.open();
+  limited.shutdown();
+  threads.shutdown();
+  EXPECT_EQ(calls, 1);
+}
+
+TEST(HandedOn, ShutdownCancelsWhatIsRetriedJustNow) {
+  ThreadPoolExecutor threads({.max_workers = 1});
+  HoldingUp holding_up(threads, 1);
+  RetryingExecutor retrying(holding_up, {.delay = 1ms});
+  std::atomic<int> calls = 0;
+  const Future<void> future = retrying.submit([&] {
+    ++calls;
+    throw std::runtime_error("again");
+  });
+  holding_up.gate.await(1);
+  retrying.shutdown(false, true);
+  EXPECT_TRUE(future.cancelled());
+  EXPECT_FALSE(retrying.drain(Duration::zero()));
+  holding_up.gate.open();
+  retrying.shutdown();
+  threads.shutdown();
+  EXPECT_EQ(calls, 1);
+}
+
+TEST(HandedOn, ShutdownLetsWhatHasStartedBeforeItsHandOverEndedRun) {
+  Gate gate;
+  // Runs a task before it returns, so that the task runs while it is still being handed on.
+  InlineExecutor here;
+  RateLimitedExecutor limited(here, {.per_second = 100, .burst = 1});
+  std::jthread submitter([&] {
+    const Future<bool> future = limited.submit([&](const std::stop_token& stop) {
+      gate.pass();
+      return stop.stop_requested();
+    });
+    EXPECT_FALSE(future.result());
+  });
+  gate.await(1);
+  limited.shutdown(false, true);
+  gate.open();
+}
+
+}  // namespace
+}  // namespace muster::testing
