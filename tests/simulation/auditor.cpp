@@ -185,6 +185,18 @@ void Auditor::on_event(const AttemptReturned& event) {
   ++counts_.returned;
 }
 
+void Auditor::on_event(const AttemptStarted& event) {
+  const auto entry = attempts_.find(event.attempt);
+  if (entry == attempts_.end() || !entry->second.recalled) return;
+  Attempt& attempt = entry->second;
+  change(workers_.at(attempt.worker), [&] {
+    attempt.recalled = false;
+    attempt.kept = true;
+  });
+  --recalls_out_;
+  ++counts_.kept;
+}
+
 void Auditor::on_event(const JobCancelled& event) {
   const auto entry = jobs_.find(event.job);
   if (entry != jobs_.end() && !entry->second.outcome)

@@ -15,6 +15,7 @@ namespace muster::simulation {
 /// What happened to workers, and to what waited there.
 struct WorkerCounts {
   std::uint64_t recalled = 0;
+  std::uint64_t kept = 0;
   std::uint64_t returned = 0;
   std::uint64_t expired = 0;
   std::uint64_t released = 0;
@@ -130,6 +131,7 @@ class Auditor {
     bool cancelled = false;
     bool recalled = false;
     TimePoint started;
+    bool kept = false;  ///< it had started when it was recalled
   };
 
   struct Worker {
@@ -172,6 +174,7 @@ class Auditor {
   void on_event(const AttemptSucceeded& event);
   void on_event(const AttemptFailed& event);
   void on_event(const AttemptReturned& event);
+  void on_event(const AttemptStarted& event);
   void on_event(const OutputLost& event);
   void on_event(const JobCancelled& event);
   void on_event(const ChunksAdded& event);

@@ -125,11 +125,12 @@ void Auditor::check_turn(JobId id, const Job& job) {
 /// Those that the worker cannot run yet, and that may still be called back.
 std::uint64_t Auditor::waiting_at(const Worker& worker) const {
   std::uint64_t steady = 0;
+  std::uint64_t kept = 0;
   for (const AttemptId id : worker.attempts) {
     const Attempt& attempt = attempts_.at(id);
-    if (!attempt.cancelled && !attempt.recalled && !attempt.alone) ++steady;
+    if (!attempt.cancelled && !attempt.recalled && !attempt.alone) ++(attempt.kept ? kept : steady);
   }
-  return steady - std::min<std::uint64_t>(steady, worker.slots);
+  return std::min(steady, steady + kept - std::min<std::uint64_t>(steady + kept, worker.slots));
 }
 
 void Auditor::on_action(const RecallAttempt& action) {
@@ -140,10 +141,13 @@ void Auditor::on_action(const RecallAttempt& action) {
   }
   Attempt& attempt = entry->second;
   const Worker& worker = workers_.at(action.worker);
-  expect(!attempt.cancelled && !attempt.recalled && !attempt.alone, "a recall is for nothing");
+  expect(!attempt.cancelled && !attempt.recalled && !attempt.alone && !attempt.kept,
+         "a recall is for nothing");
   expect(waiting_at(worker) > 0, "a worker is to give back what it can run");
+  // The oldest run, and before them those of which that is known.
   const auto position =
-      std::distance(worker.attempts.begin(), worker.attempts.find(action.attempt));
+      std::count_if(worker.attempts.begin(), worker.attempts.end(),
+                    [&](AttemptId id) { return id < action.attempt || attempts_.at(id).kept; });
   expect(position >= worker.slots, "what runs is recalled");
   expect(startable_ == 0, "an attempt is recalled while a chunk is ready");
   expect(recalls_out_ < static_cast<std::uint64_t>(free_slots_), "a recall for no free slot");
@@ -354,15 +358,23 @@ void Auditor::check_workers(bool was_expire, std::optional<TimePoint> next_deadl
 }
 
 /// With room, the earliest back-off either has a deadline in time or waits for its turn in
-/// quarantine. (Without, the chunk may already wait for some.)
+/// quarantine. (Without, the chunk may already wait for some.) Only the scheduler knows the jitter:
+/// a chunk whose back-off may be over by now may also wait for its stage.
 void Auditor::check_held(std::optional<TimePoint> next_deadline) {
   // One that is over while its stage is blocked leads to nothing, and so to no deadline.
   while (!held_.empty() && held_.begin()->latest <= now_ &&
          !dependence_met(jobs_.at(held_.begin()->job), held_.begin()->ref))
     end_first_back_off();
-  if (held_.empty() || room_ == 0) return;
-  const Held& first = *held_.begin();
-  const Chunk& chunk = jobs_.at(first.job).stages[first.ref.stage].chunks[first.ref.chunk];
+  if (room_ == 0) return;
+  const auto chunk_of = [this](const Held& held) -> const Chunk& {
+    return jobs_.at(held.job).stages[held.ref.stage].chunks[held.ref.chunk];
+  };
+  const auto found = std::find_if(held_.begin(), held_.end(), [&](const Held& held) {
+    return chunk_of(held).not_before > now_ || dependence_met(jobs_.at(held.job), held.ref);
+  });
+  if (found == held_.end()) return;
+  const Held& first = *found;
+  const Chunk& chunk = chunk_of(first);
   const bool is_alone = chunk.charges[FailureCause::crashed] >= crashes_before_quarantine;
   if (is_alone && alone_running_ > 0) return;
   expect(next_deadline && *next_deadline <= first.latest, "a back-off is forgotten");

@@ -202,6 +202,10 @@ Mutations of_workers() {
        [](const SchedulerOptions& s) -> Made {
          return saying<WorkerReleased>(s, [](WorkerReleased&) { return false; });
        }},
+      {"keeps slots for what cannot be recalled",
+       [](const SchedulerOptions& s) -> Made {
+         return hearing<AttemptStarted>(s, [](AttemptStarted&) { return false; });
+       }},
       {"gives more to a paused worker",
        [](const SchedulerOptions& s) -> Made {
          return hearing<WorkerPaused>(s, [](WorkerPaused&) { return false; });

@@ -161,6 +161,13 @@ void ReferenceScheduler::on(TimePoint, const AttemptReturned& event, std::vector
   take_result(event.attempt);
 }
 
+void ReferenceScheduler::on(TimePoint, const AttemptStarted& event, std::vector<Action>&) {
+  const auto entry = attempts_.find(event.attempt);
+  if (entry == attempts_.end() || !entry->second.recalled) return;
+  entry->second.recalled = false;
+  entry->second.kept = true;
+}
+
 void ReferenceScheduler::on(TimePoint, const OutputLost& event, std::vector<Action>& actions) {
   for (Job& job : jobs_) {
     if (job.id != event.job || job.ended || event.stage >= job.chunks.size()) continue;
@@ -370,6 +377,7 @@ void ReferenceScheduler::settle(TimePoint now, std::vector<Action>& actions) {
     Attempt second = attempts_[late->id];
     second.worker = late->helper;
     second.recalled = false;
+    second.kept = false;
     second.started = now;
     ++chunk(second).running;
     const AttemptId id{++attempts_started_};
@@ -465,13 +473,17 @@ bool ReferenceScheduler::recall_one(std::vector<Action>& actions) {
   std::optional<AttemptId> newest;
   for (const auto& [worker, what] : workers_) {
     std::int64_t surplus = -std::int64_t{what.slots};
+    std::int64_t movable = 0;
     std::optional<AttemptId> last;
     for (const auto& [id, attempt] : attempts_) {
       if (attempt.worker != worker || attempt.cancelled || attempt.recalled || attempt.alone)
         continue;
       ++surplus;
+      if (attempt.kept) continue;
+      ++movable;
       last = id;
     }
+    surplus = std::min(surplus, movable);
     if (surplus <= most) continue;
     most = surplus;
     newest = last;

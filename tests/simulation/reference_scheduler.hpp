@@ -52,6 +52,7 @@ class ReferenceScheduler : public Core {
     bool cancelled = false;
     bool recalled = false;
     TimePoint started = {};
+    bool kept = false;  ///< though it had been recalled
   };
 
   struct Straggler {
@@ -82,6 +83,7 @@ class ReferenceScheduler : public Core {
   void on(TimePoint now, const AttemptSucceeded& event, std::vector<Action>& actions);
   void on(TimePoint now, const AttemptFailed& event, std::vector<Action>& actions);
   void on(TimePoint now, const AttemptReturned& event, std::vector<Action>& actions);
+  void on(TimePoint now, const AttemptStarted& event, std::vector<Action>& actions);
   void on(TimePoint now, const OutputLost& event, std::vector<Action>& actions);
   void on(TimePoint now, const JobCancelled& event, std::vector<Action>& actions);
   void on(TimePoint now, const ChunksAdded& event, std::vector<Action>& actions);

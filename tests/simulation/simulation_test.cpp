@@ -1,3 +1,5 @@
+#include <cstdlib>
+
 #include <gtest/gtest.h>
 
 #include "corpus.hpp"
@@ -43,6 +45,7 @@ struct Totals {
     stale += report.stale;
     workers.recalled += report.workers.recalled;
     workers.returned += report.workers.returned;
+    workers.kept += report.workers.kept;
     workers.expired += report.workers.expired;
     workers.released += report.workers.released;
     workers.speculative += report.workers.speculative;
@@ -63,6 +66,7 @@ struct Totals {
     EXPECT_GT(stale, 0U);
     EXPECT_GT(workers.recalled, 0U);
     EXPECT_GT(workers.returned, 0U);
+    EXPECT_GT(workers.kept, 0U);
     EXPECT_GT(workers.expired, 0U);
     EXPECT_GT(workers.released, 0U);
     EXPECT_GT(workers.speculative, 0U);
@@ -84,8 +88,9 @@ struct Totals {
     std::printf("  %lu steps, %lu commits, %lu chunks reopened, %lu stale results; ", steps,
                 commits, workers.reopened, stale);
     std::printf(
-        "%lu recalled, %lu returned, %lu second attempts, %lu of them the first to succeed; ",
-        workers.recalled, workers.returned, workers.speculative, workers.overtaken);
+        "%lu recalled, %lu returned, %lu too late, %lu second attempts, %lu of them the first to "
+        "succeed; ",
+        workers.recalled, workers.returned, workers.kept, workers.speculative, workers.overtaken);
     std::printf("streams: %lu chunks added, %lu failed, %lu cancelled; ", streams.added,
                 streams.failed, streams.cancelled);
     std::printf("workers: %lu expired, %lu released, %lu suspended; failures:", workers.expired,
@@ -107,9 +112,15 @@ constexpr std::uint64_t share = 10;
 constexpr std::uint64_t share = 1;
 #endif
 
+// Long runs play more.
+std::uint64_t times_as_many() {
+  const char* const times = std::getenv("MUSTER_SIMULATION_TIMES");
+  return times == nullptr ? 1 : std::strtoull(times, nullptr, 10);
+}
+
 void play_many(std::uint64_t seeds, Size size, Mode mode) {
   Totals totals;
-  for (std::uint64_t seed = 1; seed <= seeds / share; ++seed) {
+  for (std::uint64_t seed = 1; seed <= seeds * times_as_many() / share; ++seed) {
     Report report;
     ASSERT_TRUE(holds(seed, size, mode, report));
     totals.add(report);
@@ -169,7 +180,7 @@ class Twin : public RealCore {
 
 TEST(Simulation, every_decision_is_that_of_the_naive_scheduler) {
   for (const Mode mode : {Mode::heals, Mode::unbounded}) {
-    for (std::uint64_t seed = 1000; seed < 1000 + 100 / share; ++seed) {
+    for (std::uint64_t seed = 1000; seed < 1000 + 100 * times_as_many() / share; ++seed) {
       const Scenario scenario = make_scenario(seed, Size::small, mode);
       Twin twin(scenario.options(), scenario.options());
       World(scenario, twin).run();

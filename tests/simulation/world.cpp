@@ -31,6 +31,7 @@ struct Encoder {
   void operator()(const AttemptSucceeded& e) { put(e.attempt.value); }
   void operator()(const AttemptFailed& e) { put(e.attempt.value, e.cause); }
   void operator()(const AttemptReturned& e) { put(e.attempt.value); }
+  void operator()(const AttemptStarted& e) { put(e.attempt.value); }
   void operator()(const OutputLost& e) { put(e.job.value, e.stage, e.chunk); }
   void operator()(const JobCancelled& e) { put(e.job.value); }
   void operator()(const ChunksAdded& e) { put(e.job.value, e.count); }
@@ -142,6 +143,7 @@ void World::follow(const Event& event) {
   if (const auto* joined = std::get_if<WorkerJoined>(&event)) {
     if (!places_.contains(joined->worker)) return;
     Place& place = places_[joined->worker];
+    if (place.joined) return;  // the core knows it already
     place.dead = false;
     place.joined = true;
     place.draining = false;
@@ -224,6 +226,7 @@ bool World::arrives(const Event& event) {
   if (const auto* succeeded = std::get_if<AttemptSucceeded>(&event)) id = succeeded->attempt;
   if (const auto* failed = std::get_if<AttemptFailed>(&event)) id = failed->attempt;
   if (const auto* returned = std::get_if<AttemptReturned>(&event)) id = returned->attempt;
+  if (const auto* started = std::get_if<AttemptStarted>(&event)) id = started->attempt;
   const auto entry = running_.find(id);
   if (entry == running_.end()) return true;
   Place& place = places_[entry->second];
@@ -235,6 +238,7 @@ bool World::arrives(const Event& event) {
     at(milliseconds(10), event);
     return false;
   }
+  if (std::holds_alternative<AttemptStarted>(event)) return true;
   running_.erase(entry);
   place.running.erase(id);
   begin_next(place);
@@ -305,8 +309,20 @@ void World::carry_out(const CancelAttempt& action) {
 }
 
 void World::carry_out(const RecallAttempt& action) {
-  if (take_waiting(places_[action.worker], action.attempt))
-    at(some_ms(10), Event(AttemptReturned{action.attempt}));
+  at(some_ms(10), Recall{action.worker, action.attempt});
+}
+
+/// It may have come too late.
+void World::happen(Recall recall) {
+  Place& place = places_[recall.worker];
+  if (place.dead) return;
+  if (place.frozen) {
+    at(milliseconds(10), recall);
+  } else if (take_waiting(place, recall.attempt)) {
+    at(some_ms(10), Event(AttemptReturned{recall.attempt}));
+  } else if (place.running.contains(recall.attempt)) {
+    at(some_ms(10), Event(AttemptStarted{recall.attempt}));
+  }
 }
 
 /// It joins again when it is itself again.
@@ -358,6 +374,8 @@ void World::repeat(const Event& event) {
     at(after, same ? event : Event(AttemptSucceeded{failed->attempt}));
   } else if (const auto* returned = std::get_if<AttemptReturned>(&event)) {
     at(after, same ? event : Event(AttemptSucceeded{returned->attempt}));
+  } else if (std::holds_alternative<AttemptStarted>(event)) {
+    at(after, event);
   }
 }
 
@@ -426,7 +444,7 @@ void World::send_nonsense() {
   const PlannedJob& job = scenario_.jobs[random_.below(scenario_.jobs.size())];
   const bool made_up = !running_.contains(attempt) && attempt.value <= last_attempt_;
   const WorkerId nobody{1'000'000};
-  switch (random_.below(11)) {
+  switch (random_.below(12)) {
     case 0:
       return at({}, Event(WorkerLost{nobody}));
     case 6:
@@ -441,6 +459,8 @@ void World::send_nonsense() {
     case 10:
       if (made_up) at({}, Event(AttemptReturned{attempt}));
       return;
+    case 11:
+      return at({}, Event(AttemptStarted{attempt}));
     case 1:
       if (TimePoint() + job.at < now_ && !forgotten_.contains(job.id))
         at({}, Event(JobSubmitted{job.id, {}}));

@@ -57,7 +57,12 @@ class World {
   struct Walltime {
     WorkerId worker;
   };
-  using Happening = std::variant<Event, Chaos, Heal, Expire, Beat, Thaw, Recovery, Walltime>;
+  struct Recall {
+    WorkerId worker;
+    AttemptId attempt;
+  };
+  using Happening =
+      std::variant<Event, Chaos, Heal, Expire, Beat, Thaw, Recovery, Walltime, Recall>;
 
   struct Place {
     std::uint32_t slots = 1;
@@ -83,6 +88,7 @@ class World {
   void happen(Recovery recovery) { places_[recovery.worker].sick = false; }
 
   void happen(Walltime walltime);
+  void happen(Recall recall);
 
   /// False if the result gets lost or put off because its worker is dead.
   bool arrives(const Event& event);

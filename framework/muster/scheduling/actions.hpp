@@ -36,7 +36,7 @@ struct CancelAttempt {
 };
 
 /// Give the attempt back if it has not been started: another worker has nothing to do. Answered by
-/// AttemptReturned, or as if it had not been asked.
+/// AttemptReturned; if it has been, by AttemptStarted, or by its end.
 struct RecallAttempt {
   AttemptId attempt;
   WorkerId worker;

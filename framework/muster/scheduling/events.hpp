@@ -101,6 +101,12 @@ struct AttemptReturned {
   AttemptId attempt;
 };
 
+/// The worker has entered the attempt's task. To be said of recalled attempts, for which that was
+/// too late; ignored of others.
+struct AttemptStarted {
+  AttemptId attempt;
+};
+
 /// What the chunk's attempt had left on its worker is not there any more, or is damaged, though the
 /// worker lives. Ignored of chunks that are not done or keep nothing.
 struct OutputLost {
@@ -114,9 +120,9 @@ struct JobCancelled {
   JobId job;
 };
 
-using Event =
-    std::variant<JobSubmitted, WorkerJoined, WorkerHeard, WorkerDraining, WorkerPaused,
-                 WorkerResumed, WorkerLost, AttemptSucceeded, AttemptFailed, AttemptReturned,
-                 OutputLost, JobCancelled, ChunksAdded, StreamSealed, ChunkCancelled, JobForgotten>;
+using Event = std::variant<JobSubmitted, WorkerJoined, WorkerHeard, WorkerDraining, WorkerPaused,
+                           WorkerResumed, WorkerLost, AttemptSucceeded, AttemptFailed,
+                           AttemptReturned, AttemptStarted, OutputLost, JobCancelled, ChunksAdded,
+                           StreamSealed, ChunkCancelled, JobForgotten>;
 
 }  // namespace muster::scheduling

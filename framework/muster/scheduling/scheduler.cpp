@@ -139,6 +139,13 @@ void Scheduler::on(TimePoint, const AttemptReturned& event, std::vector<Action>&
   if (attempt) give_back(*attempt);
 }
 
+void Scheduler::on(TimePoint, const AttemptStarted& event, std::vector<Action>&) {
+  const auto entry = attempts_.find(event.attempt);
+  if (entry == attempts_.end() || !std::exchange(entry->second.recalled, false)) return;
+  --recalls_;
+  if (!entry->second.cancelled) workers_.keep(entry->second.worker, event.attempt);
+}
+
 void Scheduler::on(TimePoint, const OutputLost& event, std::vector<Action>& actions) {
   Job* const lost_for = running_job(event.job);
   if (lost_for == nullptr) return;

@@ -45,7 +45,8 @@ struct SchedulerOptions {
 ///    than it has slots, to have the next one at hand. A retry goes to another worker than the one
 ///    that failed it, if any other has room. No room stays while a chunk is ready.
 ///  - Balance. While slots are free and no chunk is ready, as many attempts that wait at other
-///    workers are recalled; each once.
+///    workers are recalled; each once. One that had started keeps its slot, and the free slot is
+///    for others.
 ///  - Lost output. What a stage keeps on its workers is gone with them, until its job ends. If the
 ///    next stage needs it, all such chunks run again, together, and nothing of the next stage
 ///    starts meanwhile; what runs there may fail with input_lost, or may have had it already. A
@@ -178,6 +179,7 @@ class Scheduler {
   void on(TimePoint now, const AttemptSucceeded& event, std::vector<Action>& actions);
   void on(TimePoint now, const AttemptFailed& event, std::vector<Action>& actions);
   void on(TimePoint now, const AttemptReturned& event, std::vector<Action>& actions);
+  void on(TimePoint now, const AttemptStarted& event, std::vector<Action>& actions);
   void on(TimePoint now, const OutputLost& event, std::vector<Action>& actions);
   void on(TimePoint now, const JobCancelled& event, std::vector<Action>& actions);
   void on(TimePoint now, const ChunksAdded& event, std::vector<Action>& actions);
@@ -233,7 +235,7 @@ class Scheduler {
   bool alone_running_ = false;
   std::set<Late> late_;                 ///< a stage each
   std::optional<TimePoint> next_late_;  ///< when the next straggler can be helped
-  std::uint64_t recalls_ = 0;           ///< attempts that were recalled and have not ended
+  std::uint64_t recalls_ = 0;           ///< attempts that were recalled and may not have started
   std::uint64_t submitted_ = 0;         ///< jobs
   Counters counters_;
 };

@@ -106,12 +106,22 @@ void WorkerTable::vacate(WorkerId id, AttemptId attempt) {
     const std::size_t removed = worker.attempts.erase(attempt);
     MUSTER_ASSERT(removed == 1);
     worker.steady.erase(attempt);
+    worker.kept.erase(attempt);
   });
 }
 
 void WorkerTable::mark(WorkerId id, AttemptId attempt) {
   Worker& worker = workers_.at(id);
-  change(id, worker, [&] { worker.steady.erase(attempt); });
+  change(id, worker, [&] {
+    worker.steady.erase(attempt);
+    worker.kept.erase(attempt);
+  });
+}
+
+void WorkerTable::keep(WorkerId id, AttemptId attempt) {
+  Worker& worker = workers_.at(id);
+  MUSTER_ASSERT(worker.attempts.contains(attempt));
+  change(id, worker, [&] { worker.kept.insert(attempt); });
 }
 
 std::optional<std::pair<WorkerId, AttemptId>> WorkerTable::recallable() const {

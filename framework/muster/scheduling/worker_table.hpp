@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <compare>
 #include <cstdint>
 #include <map>
@@ -49,6 +50,7 @@ class WorkerTable {
   void occupy(WorkerId id, AttemptId attempt);  ///< the worker must have room
   void vacate(WorkerId id, AttemptId attempt);  ///< it must be there
   void mark(WorkerId id, AttemptId attempt);    ///< it is not to be recalled any more
+  void keep(WorkerId id, AttemptId attempt);    ///< it was marked, but occupies a slot: it runs
 
   /// An attempt that waits at a worker which has more than it can run: of the worker with the most
   /// such the newest one.
@@ -78,6 +80,7 @@ class WorkerTable {
     Conduct conduct;
     std::set<AttemptId> attempts;
     std::set<AttemptId> steady;  ///< those that could be recalled
+    std::set<AttemptId> kept;    ///< those that could not: few
 
     std::int64_t free() const {
       return std::int64_t{slots} - static_cast<std::int64_t>(attempts.size());
@@ -90,7 +93,8 @@ class WorkerTable {
     }
     /// How many of those that wait could be recalled.
     std::int64_t surplus() const {
-      return static_cast<std::int64_t>(steady.size()) - std::int64_t{slots};
+      const auto could = static_cast<std::int64_t>(steady.size());
+      return std::min(could, could + static_cast<std::int64_t>(kept.size()) - std::int64_t{slots});
     }
   };
 

@@ -47,6 +47,22 @@ TEST(WorkerTable, a_worker_that_leaves_takes_its_slots_and_names_its_attempts) {
   EXPECT_TRUE(table.join(WorkerId{1}, 1));
 }
 
+TEST(WorkerTable, what_was_marked_and_runs_takes_the_place_of_one_that_could_run) {
+  WorkerTable table;
+  table.join(WorkerId{1}, 1, 3);
+  for (std::uint64_t id = 1; id <= 3; ++id) table.occupy(WorkerId{1}, AttemptId{id});
+  table.mark(WorkerId{1}, AttemptId{3});
+  table.mark(WorkerId{1}, AttemptId{2});
+  EXPECT_EQ(table.recallable(), std::nullopt);
+  table.keep(WorkerId{1}, AttemptId{2});
+  EXPECT_EQ(table.recallable(), std::pair(WorkerId{1}, AttemptId{1}));
+  table.mark(WorkerId{1}, AttemptId{1});
+  EXPECT_EQ(table.recallable(), std::nullopt) << "what is kept is never recalled";
+  table.vacate(WorkerId{1}, AttemptId{2});
+  table.occupy(WorkerId{1}, AttemptId{4});
+  EXPECT_EQ(table.recallable(), std::nullopt) << "the slot is free again";
+}
+
 TEST(WorkerTable, holds_more_than_its_slots_if_it_may) {
   WorkerTable table;
   table.join(WorkerId{1}, 1, 2);

@@ -118,6 +118,21 @@ TEST(Ahead, what_waits_is_recalled_for_a_free_slot_and_run_there) {
       << "it had begun: as if it had not been asked";
 }
 
+TEST(Ahead, a_recall_that_came_too_late_is_made_up_for_by_another) {
+  Driver driver;
+  driver.send(WorkerJoined{WorkerId{1}, 1, 3});
+  driver.submit(1, {stage(3)});
+  EXPECT_EQ(driver.send(WorkerJoined{WorkerId{2}, 1, 0}),
+            (std::vector<Action>{RecallAttempt{AttemptId{3}, WorkerId{1}}}));
+  EXPECT_EQ(driver.send(AttemptStarted{AttemptId{3}}),
+            (std::vector<Action>{RecallAttempt{AttemptId{2}, WorkerId{1}}}));
+  EXPECT_TRUE(driver.send(AttemptStarted{AttemptId{3}}).empty()) << "once";
+  EXPECT_TRUE(driver.send(AttemptStarted{AttemptId{77}}).empty());
+  driver.send(AttemptReturned{AttemptId{2}});
+  EXPECT_EQ(driver.last_start().worker, WorkerId{2});
+  EXPECT_EQ(driver.last_start().chunk, 1U);
+}
+
 TEST(Ahead, nothing_is_recalled_while_chunks_are_ready) {
   Driver driver;
   driver.send(WorkerJoined{WorkerId{1}, 1, 2});
@@ -176,6 +191,27 @@ TEST_F(Straggling, a_failure_of_one_is_charged_and_the_other_goes_on) {
   EXPECT_TRUE(driver.send(AttemptFailed{AttemptId{10}, FailureCause::crashed}).empty());
   EXPECT_EQ(driver.scheduler.find_job(JobId{1})->stages[0].running, 1U);
   EXPECT_EQ(driver.send(AttemptSucceeded{AttemptId{11}}).size(), 3U);
+}
+
+// The free slot is for whoever can use it, not for what could not be recalled.
+TEST_F(Straggling, gets_the_slot_for_which_a_recall_came_too_late) {
+  Driver ahead{SchedulerOptions{
+      .seed = 1, .back_off = {}, .lease = {}, .speculation = {{seconds(1), 3, 5}}}};
+  ahead.send(WorkerJoined{WorkerId{1}, 2, 1});
+  ahead.send(JobSubmitted{JobId{1}, {{.chunk_count = 10, .speculate = true}}});
+  for (std::uint64_t id = 1; id <= 7; ++id) {
+    ahead.now += seconds(1);
+    ahead.send(AttemptSucceeded{AttemptId{id}});
+  }
+  ahead.join(2, 1);  // for the last of three
+  EXPECT_EQ(ahead.all<RecallAttempt>().size(), 1U);
+  ahead.now += seconds(60);
+  EXPECT_TRUE(ahead.expire().empty()) << "it may be given back";
+  ahead.send(AttemptSucceeded{AttemptId{8}});  // so it runs already
+  const std::vector<Action> actions = ahead.send(AttemptStarted{AttemptId{10}});
+  ASSERT_EQ(actions.size(), 1U);
+  EXPECT_EQ(std::get<StartAttempt>(actions[0]).worker, WorkerId{2});
+  EXPECT_TRUE(std::get<StartAttempt>(actions[0]).second);
 }
 
 TEST_F(Straggling, is_left_alone_by_a_worker_that_has_other_work) {

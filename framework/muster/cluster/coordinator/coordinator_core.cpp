@@ -227,7 +227,7 @@ void CoordinatorCore::on_worker(TimePoint now, wire::SessionId worker, wire::Mes
   if (auto* const ends = std::get_if<wire::Ends>(&message)) {
     on(now, worker, std::move(*ends));
   } else if (const auto* starts = std::get_if<wire::Starts>(&message)) {
-    on(worker, *starts);
+    on(now, worker, *starts);
   } else if (const auto* state = std::get_if<wire::WorkerState>(&message)) {
     on(now, worker, *state);
   } else if (const auto* wanted = std::get_if<wire::CodeWanted>(&message)) {
@@ -343,11 +343,12 @@ void CoordinatorCore::on(TimePoint now, wire::SessionId worker, AttemptId id, wi
   }
 }
 
-void CoordinatorCore::on(wire::SessionId worker, const wire::Starts& starts) {
+void CoordinatorCore::on(TimePoint now, wire::SessionId worker, const wire::Starts& starts) {
   for (const std::uint64_t each : starts.numbers) {
     const auto found = attempts_.find(AttemptId{each});
     if (found == attempts_.end() || found->second.worker != to_worker(worker)) continue;
-    const CallPlace& place = found->second.place;
+    const CallPlace place = found->second.place;
+    tell(now, scheduling::AttemptStarted{found->first});
     CallRecord* const record = book_.record(place);
     if (record == nullptr || std::exchange(record->has_started, true)) continue;
     record->is_unwanted = false;

@@ -132,7 +132,7 @@ class CoordinatorCore {
   void on(TimePoint now, wire::SessionId client, wire::Calls&& calls);
   void on(TimePoint now, wire::SessionId client, const wire::Withdrawals& withdrawals);
   void on(TimePoint now, wire::SessionId worker, wire::Ends&& ends);
-  void on(wire::SessionId worker, const wire::Starts& starts);
+  void on(TimePoint now, wire::SessionId worker, const wire::Starts& starts);
   void on(TimePoint now, wire::SessionId session, const wire::WorkerState& state);
   void on(TimePoint now, wire::SessionId worker, AttemptId id, wire::CallEnd&& end);
   void withdraw(TimePoint now, const CallPlace& place, wire::Withdrawals::How how);
