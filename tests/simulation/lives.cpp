@@ -154,7 +154,9 @@ void Lives::round(Tell tell) {
     return crash();
   }
   journal_->commit();
-  for (const auto& each : core_->take_commits()) core_->committed(now_, each.job, std::nullopt);
+  for (const auto& each : core_->take_file_work()) {
+    if (each.commits) core_->committed(now_, *each.commits, std::nullopt);
+  }
   auto frames = core_->take_frames(now_);
   journal_->commit();
   if (dies_at(Moment::before_sending)) return crash();

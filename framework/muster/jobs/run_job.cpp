@@ -34,7 +34,10 @@ JobReport LocalJobs::run(const JobSpec& spec,
   const TimePoint start = Clock::now();
   // Made first: an output that cannot be written is known before any work is done.
   std::optional<mapreduce::OutputDirectory> output;
-  if (spec.output) output.emplace(*spec.output, spec.overwrite);
+  if (spec.output) {
+    output.emplace(*spec.output, spec.overwrite);
+    mapreduce::remove_leftovers(*spec.output);
+  }
   const TempDir temp(spec.temp_parent);
   const auto spool = [&]() -> const std::filesystem::path& { return temp.path(); };
   const Plan plan = make_plan(spec, pool_.max_workers(), pool_inspector(pool_, stop_), spool);

@@ -34,20 +34,6 @@ fs::path normalised(const fs::path& given) {
   return is_name ? resolved : resolved.parent_path();
 }
 
-// Hidden directories of jobs that were killed: they have the marker, and nobody holds their lock.
-void remove_leftovers(const fs::path& parent, const std::string& prefix) {
-  std::error_code error;
-  for (fs::directory_iterator each(parent, error), end; !error && each != end;
-       each.increment(error)) {
-    if (!each->path().filename().string().starts_with(prefix)) continue;
-    const UniqueFd lock(::open(each->path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!lock || ::faccessat(lock.get(), staging_marker_name, F_OK, 0) != 0) continue;
-    if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) continue;
-    std::error_code ignored;  // only tidying up after somebody else
-    fs::remove_all(each->path(), ignored);
-  }
-}
-
 Error rename_error(const fs::path& to) {
   const int errnum = errno;
   if (errnum == EEXIST || errnum == ENOTEMPTY || errnum == ENOTDIR) {
@@ -117,10 +103,25 @@ void check_output(const fs::path& final_path, bool overwrite) {
   }
 }
 
+// They have the marker, and nobody holds their lock.
+void remove_leftovers(const fs::path& final_path) {
+  const fs::path path = normalised(final_path);
+  const std::string prefix = staging_prefix(path);
+  std::error_code error;
+  for (fs::directory_iterator each(path.parent_path(), error), end; !error && each != end;
+       each.increment(error)) {
+    if (!each->path().filename().string().starts_with(prefix)) continue;
+    const UniqueFd lock(::open(each->path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!lock || ::faccessat(lock.get(), staging_marker_name, F_OK, 0) != 0) continue;
+    if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) continue;
+    std::error_code ignored;  // only tidying up after somebody else
+    fs::remove_all(each->path(), ignored);
+  }
+}
+
 OutputDirectory::OutputDirectory(const fs::path& final_path, bool overwrite)
     : final_(normalised(final_path)), overwrite_(overwrite) {
   check_output(final_, overwrite);
-  remove_leftovers(final_.parent_path(), staging_prefix(final_));
   make_staging();
 }
 

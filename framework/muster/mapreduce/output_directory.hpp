@@ -20,12 +20,17 @@ inline constexpr const char* staging_marker_name = ".muster-staging";
 /// manifest).
 void check_output(const std::filesystem::path& final_path, bool overwrite);
 
+/// Removes the hidden directories of this output's jobs that were killed; what is in use stays. It
+/// may be called while others work on the same output, and reports nothing: it only tidies up. For
+/// each job to call; it takes as long as the file system does.
+void remove_leftovers(const std::filesystem::path& final_path);
+
 /// The output of a job, visible under its name only as a whole.
 ///
 /// Parts are written into a hidden directory beside the final one, on the same file system.
 /// commit() fsyncs it and renames it; until then, whatever happens, the final name is untouched,
-/// and the destructor removes the hidden directory. One that a killed job left behind is removed
-/// by the next job with the same output. Not thread-safe.
+/// and the destructor removes the hidden directory. What a killed job left behind is removed by
+/// remove_leftovers(). Not thread-safe.
 class OutputDirectory {
  public:
   /// Throws as check_output(), and Error(usage or no_space) if the hidden directory cannot be

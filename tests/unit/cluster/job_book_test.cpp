@@ -220,6 +220,40 @@ TEST_F(JobBookTest, TellsFollowersEachChunkOnceBeforeTheStateThatCountsIt) {
   EXPECT_TRUE(take_news().empty()) << "nothing is new";
 }
 
+TEST_F(JobBookTest, TellsEachWatchOfOneClient) {
+  start_job();
+  take_news();
+  book->ask(now, client, {1, What::follow, 1});
+  book->ask(now, client, {2, What::watch, 1});
+  EXPECT_EQ(take_news().size(), 2U);
+  map(0, a);
+  now += 1s;
+  const auto news = take_news();
+  ASSERT_EQ(news.size(), 3U);
+  EXPECT_EQ(std::get<wire::JobChunks>(news[0].second).number, 1U);
+  EXPECT_EQ(std::get<wire::JobStates>(news[1].second).number, 1U);
+  EXPECT_EQ(std::get<wire::JobStates>(news[2].second).number, 2U);
+}
+
+TEST_F(JobBookTest, EndsTheOldestOfTooManyWatchesOfOneClient) {
+  start_job();
+  take_news();
+  for (std::uint64_t number = 1; number <= 64; ++number)
+    book->ask(now, client, {number, What::watch, 1});
+  EXPECT_EQ(take_news().size(), 64U);
+  book->ask(now, client, {65, What::watch, 1});
+  const auto news = take_news();
+  ASSERT_EQ(news.size(), 2U);
+  EXPECT_EQ(std::get<wire::JobStates>(news[0].second).number, 65U);
+  const auto& refused = std::get<wire::JobAnswer>(news[1].second);
+  EXPECT_EQ(refused.number, 1U);
+  EXPECT_TRUE(refused.is_refused);
+  EXPECT_EQ(refused.code, static_cast<std::uint8_t>(ErrorCode::limit));
+  map(0, a);
+  now += 1s;
+  EXPECT_EQ(take_news().size(), 64U);
+}
+
 TEST_F(JobBookTest, GoesOnAfterARestartWithWhatIsStillThere) {
   start_job();
   map(0, a);

@@ -163,6 +163,23 @@ TEST_F(SetApartTest, NobodyIsWhoAnswersThatItHasNothing) {
   EXPECT_TRUE(set_apart().empty());
 }
 
+// The one that asked when it was gone says so after the chunk was mapped again.
+TEST_F(SetApartTest, WhatIsThereAgainIsNotLostForALateWord) {
+  JobCallEnd end;
+  end.kind = JobCallEnd::Kind::input_lost;
+  end.failure = {scheduling::FailureCause::input_lost, ErrorCode::io, "it is gone", {}};
+  end.is_gone = true;
+  end.runs = {0, 1};
+  const auto first = started(1, 0, a);
+  const auto second = started(1, 1, c);
+  EXPECT_EQ(told(first, end).lost, (std::vector{0U, 1U}));
+  book->on(scheduling::ChunkReopened{id, 0, 1});
+  map(1, b);
+  EXPECT_EQ(told(second, end).lost, std::vector{0U}) << "that was not mapped again yet";
+  const auto third = started(1, 1, c);
+  EXPECT_EQ(told(third, end).lost, (std::vector{0U, 1U})) << "it has asked for the new one";
+}
+
 TEST_F(SetApartTest, IsOverAfterAWhile) {
   complain(a, b);
   complain(c, b);

@@ -187,6 +187,8 @@ TEST_F(Output, sweeps_what_a_killed_job_left_and_nothing_else) {
   fs::create_directories(work() / ".out.muster-backup");
   write_file_synced(work() / ".out.muster-backup" / "thesis.tex", "years of work");
   const OutputDirectory output(out(), false);
+  remove_leftovers(out());
+  EXPECT_TRUE(fs::exists(output.staging()));
   EXPECT_FALSE(fs::exists(dead));
   EXPECT_TRUE(fs::exists(used / "deep"));
   EXPECT_TRUE(fs::exists(other / "deep"));

@@ -1,10 +1,12 @@
 #include <utility>
 
+#include <muster/base/thread.hpp>
 #include <muster/cluster/client/callback_thread.hpp>
 
 namespace muster::cluster {
 
-CallbackThread::CallbackThread() : thread_([this] { run(); }) {}
+CallbackThread::CallbackThread()
+    : thread_(start_thread("a thread for callbacks", [this] { run(); })) {}
 
 CallbackThread::~CallbackThread() { end(); }
 

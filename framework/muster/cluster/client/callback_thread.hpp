@@ -14,7 +14,7 @@ namespace muster::cluster {
 /// complete futures can go on. Thread-safe.
 class CallbackThread {
  public:
-  CallbackThread();
+  CallbackThread();   ///< throws as start_thread() does
   ~CallbackThread();  ///< runs what it has got
   CallbackThread(const CallbackThread&) = delete;
   CallbackThread& operator=(const CallbackThread&) = delete;

@@ -38,49 +38,56 @@ Coordinator::Coordinator(CoordinatorOptions options, transport::Listener& listen
       store_(state / "programs"),
       journal_(state / "journal.db"),
       core_(Clock::now(), with_keys(std::move(options), keys), store_, journal_),
-      committer_([this] { run_commits(); }) {}
+      file_worker_([this] { run_file_work(); }) {}
 
 Coordinator::~Coordinator() {
   {
-    const std::lock_guard lock(commits_mutex_);
-    no_more_commits_ = true;
+    const std::lock_guard lock(file_work_mutex_);
+    no_more_file_work_ = true;
   }
-  commits_changed_.notify_all();
-  committer_.join();
+  file_work_changed_.notify_all();
+  file_worker_.join();
 }
 
-void Coordinator::run_commits() {
-  std::unique_lock lock(commits_mutex_);
+void Coordinator::run_file_work() {
+  std::unique_lock lock(file_work_mutex_);
   for (;;) {
     // For ever: the destructor ends it.
-    commits_changed_.wait(lock, [this] { return no_more_commits_ || !commits_.empty(); });
-    if (no_more_commits_) return;
-    const JobBook::Commit next = std::move(commits_.front());
-    commits_.pop_front();
+    file_work_changed_.wait(lock, [this] { return no_more_file_work_ || !file_work_.empty(); });
+    if (no_more_file_work_) return;
+    // Outputs that somebody waits for come before what is only to be tidied up.
+    auto at = std::find_if(file_work_.begin(), file_work_.end(),
+                           [](const auto& each) { return each.commits.has_value(); });
+    if (at == file_work_.end()) at = file_work_.begin();
+    std::optional<JobBook::FileWork> next = std::move(*at);
+    file_work_.erase(at);
     lock.unlock();
-    Committed done{next.job, std::nullopt};
+    const std::optional<JobId> commits = next->commits;
+    std::optional<Error> failed;
     try {
-      next.run();
+      next->run();
     } catch (const Error& error) {
-      done.error = error;
+      failed = error;
     } catch (const std::exception& error) {
-      done.error = Error(ErrorCode::io, error.what());
+      failed = Error(ErrorCode::io, error.what());
     }
+    next.reset();
     lock.lock();
-    committed_.push_back(std::move(done));
+    if (!commits) continue;
+    committed_.push_back({*commits, std::move(failed)});
     listener_.wake();
   }
 }
 
-void Coordinator::take_commits(TimePoint now) {
-  std::vector<JobBook::Commit> wanted = core_.take_commits();
+void Coordinator::take_file_work(TimePoint now) {
+  std::vector<JobBook::FileWork> wanted = core_.take_file_work();
   std::vector<Committed> done;
   {
-    const std::lock_guard lock(commits_mutex_);
-    for (JobBook::Commit& each : wanted) commits_.push_back(std::move(each));
+    const std::lock_guard lock(file_work_mutex_);
+    for (JobBook::FileWork& each : wanted) file_work_.push_back(std::move(each));
     done.swap(committed_);
   }
-  if (!wanted.empty()) commits_changed_.notify_all();
+  if (!wanted.empty()) file_work_changed_.notify_all();
   for (const Committed& each : done) core_.committed(now, each.job, each.error);
 }
 
@@ -129,7 +136,7 @@ void Coordinator::run() {
     // looked at. But frames without end put that off for a bounded time alone.
     if (busy_rounds_ % busy_rounds_max == 0) core_.expire(now);
     journal_.commit();  // before an output that follows from it becomes visible
-    take_commits(now);
+    take_file_work(now);
     CoordinatorCore::Frames frames = core_.take_frames(now);
     journal_.commit();  // what is said is true from now on
     send(std::move(frames));

@@ -48,8 +48,8 @@ class Coordinator {
   };
   std::vector<Asked> take_questions(bool are_last);
 
-  void run_commits();
-  void take_commits(TimePoint now);
+  void run_file_work();
+  void take_file_work(TimePoint now);
 
   transport::Listener& listener_;
   AuthorizedKeys* keys_;
@@ -64,17 +64,17 @@ class Coordinator {
   bool has_ended_ = false;
   unsigned busy_rounds_ = 0;  ///< one after the other that did not take all frames
 
-  /// Makes outputs visible: file systems may be slow.
+  /// Of a thread of its own: file systems may be slow.
   struct Committed {
     JobId job;
     std::optional<Error> error;
   };
-  std::mutex commits_mutex_;
-  std::condition_variable commits_changed_;
-  std::deque<JobBook::Commit> commits_;
+  std::mutex file_work_mutex_;
+  std::condition_variable file_work_changed_;
+  std::deque<JobBook::FileWork> file_work_;
   std::vector<Committed> committed_;
-  bool no_more_commits_ = false;
-  std::thread committer_;
+  bool no_more_file_work_ = false;
+  std::thread file_worker_;
 };
 
 }  // namespace muster::cluster

@@ -65,7 +65,7 @@ class CoordinatorCore {
   Answer answer(TimePoint now, const Question& question);
 
   /// What is to be run elsewhere, and what came of it.
-  std::vector<JobBook::Commit> take_commits() { return jobs_.take_commits(); }
+  std::vector<JobBook::FileWork> take_file_work() { return jobs_.take_file_work(); }
   void committed(TimePoint now, JobId job, const std::optional<Error>& error);
 
   /// Tells everybody that it ends.

@@ -122,6 +122,7 @@ std::unique_ptr<JobBook::Job> JobBook::make_job(Journal::Job record) {
   if (!job->plan.map_only()) {
     job->map_stage = job->run->stage_count() - 2;
     job->runs_at.resize(job->plan.chunks.size());
+    job->mapped_by.resize(job->plan.chunks.size());
   }
   record.state.name = record.submission.name;
   record.state.task = job->plan.info.name;
@@ -174,6 +175,11 @@ wire::JobAnswer JobBook::submit(TimePoint /*now*/, wire::SessionId client, const
   const JobId id{answer.job};
   Job& added = *jobs_.emplace(id, std::move(job)).first->second;
   live_changed_ = true;
+  if (added.output != nullptr) {
+    file_work_.push_back({std::nullopt, [output = added.output->final_path()] {
+                            mapreduce::remove_leftovers(output);
+                          }});
+  }
   say(added, fmt::format("'{}' was submitted by '{}': {} chunks of {} bytes in all",
                          added.record.state.task, owner, added.plan.chunks.size(),
                          added.plan.input_bytes));
@@ -349,7 +355,10 @@ void JobBook::on(const scheduling::ChunkFinished& action) {
     return;
   }
   const bool stays_there = of.map_stage == action.stage;
-  if (stays_there) of.runs_at[action.chunk] = granted.instance;
+  if (stays_there) {
+    of.runs_at[action.chunk] = granted.instance;
+    of.mapped_by[action.chunk] = action.attempt;
+  }
   journal_.add_chunk(action.job.value,
                      {action.stage, action.chunk, name, stays_there ? granted.instance : 0,
                       granted.attempts, granted.worker, granted.result});
@@ -388,15 +397,16 @@ void JobBook::on(TimePoint now, const scheduling::JobFinished& action) {
   }
   of.record.state.phase = wire::JobState::Phase::finishing;
   of.has_news = true;
-  commits_.push_back({action.job, [&of] {
-                        // A coordinator that was ended right after it had made the output visible.
-                        if (is_visible(of.record.submission.output, of.plan, of.data)) return;
-                        if (of.output == nullptr) {
-                          throw Error(ErrorCode::io, "the unfinished output beside '" +
-                                                         of.record.submission.output + "' is gone");
-                        }
-                        jobs::commit_output(*of.output, of.plan, of.data);
-                      }});
+  const auto commit = [&of] {
+    // A coordinator that was ended right after it had made the output visible.
+    if (is_visible(of.record.submission.output, of.plan, of.data)) return;
+    if (of.output == nullptr) {
+      throw Error(ErrorCode::io,
+                  "the unfinished output beside '" + of.record.submission.output + "' is gone");
+    }
+    jobs::commit_output(*of.output, of.plan, of.data);
+  };
+  file_work_.push_back({action.job, commit});
 }
 
 void JobBook::on(TimePoint now, const scheduling::JobRejected& action) {
@@ -437,8 +447,13 @@ void JobBook::end(Job& of, wire::JobState::Phase phase, const std::optional<Erro
      : phase == wire::JobState::Phase::cancelled ? ended_.cancelled
                                                  : ended_.failed);
   journal_.end(state);
-  for (auto& [client, watcher] : of.watchers) push_news(client, watcher, of);
+  for (auto& [client, watches] : of.watchers) push_news(client, watches, of);
   live_changed_ = true;
+  if (of.output != nullptr) {  // removes what it has not made visible
+    std::shared_ptr<mapreduce::OutputDirectory> output = std::move(of.output);
+    file_work_.push_back(
+        {std::nullopt, [output = std::move(output)]() mutable { output.reset(); }});
+  }
   jobs_.erase(JobId{state.job});
 }
 

@@ -78,13 +78,13 @@ class JobBook {
   /// What the scheduler is to be told because of all that.
   std::vector<scheduling::Event> take_orders() { return std::exchange(orders_, {}); }
 
-  /// What makes an output visible; it may take long, and is run by another thread while the job is
-  /// left alone. Throws Error.
-  struct Commit {
-    JobId job;
+  /// What makes an output visible or removes what is left of one: it may take long, and is for
+  /// another thread. Throws Error.
+  struct FileWork {
+    std::optional<JobId> commits;  ///< it is left alone until committed() says what came of it
     std::function<void()> run;
   };
-  std::vector<Commit> take_commits() { return std::exchange(commits_, {}); }
+  std::vector<FileWork> take_file_work() { return std::exchange(file_work_, {}); }
   void committed(JobId id, const std::optional<Error>& error);
 
   using Message = std::variant<wire::JobStates, wire::JobChunks, wire::JobLog, wire::JobAnswer>;
@@ -113,8 +113,7 @@ class JobBook {
     std::string name;
     std::string address;
   };
-  struct Watcher {
-    std::uint64_t number = 0;             ///< that it gave its question
+  struct Watch {
     std::optional<std::size_t> chunks{};  ///< how many it was told of; none: it does not want them
   };
   struct Running {
@@ -136,8 +135,10 @@ class JobBook {
     std::unique_ptr<mapreduce::OutputDirectory> output;
     std::optional<std::uint32_t> map_stage = {};  ///< if a stage behind it takes what it leaves
     std::vector<std::uint64_t> runs_at = {};      ///< by map chunk: the worker's instance
+    std::vector<AttemptId> mapped_by = {};        ///< by map chunk; 0: in an earlier life
     std::optional<wire::SessionId> client = {};   ///< with which it ends; if it has no output
-    std::map<wire::SessionId, Watcher> watchers = {};
+    /// By the number of the question.
+    std::map<wire::SessionId, std::map<std::uint64_t, Watch>> watchers = {};
     std::vector<wire::EndedChunk> ended_chunks = {};  ///< in the order in which they ended
     std::optional<Error> broken = {};                 ///< why it is ended from here
     std::map<WorkerId, Trouble> troubles = {};        ///< that it has had with workers
@@ -188,7 +189,8 @@ class JobBook {
   void update_state(TimePoint now, Job& of);
   wire::JobLog log_of(const wire::AskJob& question) const;
   void push_state(wire::SessionId client, std::uint64_t number, const wire::JobState& state);
-  void push_news(wire::SessionId client, Watcher& watcher, const Job& of);
+  void push_news(wire::SessionId client, std::uint64_t number, Watch& watch, const Job& of);
+  void push_news(wire::SessionId client, std::map<std::uint64_t, Watch>& watches, const Job& of);
   std::string worker_name(WorkerId worker) const;
 
   Journal& journal_;
@@ -200,7 +202,7 @@ class JobBook {
   std::map<WorkerId, TimePoint> set_apart_;  ///< those that do not reach others; until when
   std::optional<Granted> granted_;           ///< of the attempt that was just reported
   std::vector<scheduling::Event> orders_;
-  std::vector<Commit> commits_;
+  std::vector<FileWork> file_work_;
   std::vector<std::pair<wire::SessionId, Message>> answers_;
   bool live_changed_ = false;
   EndedJobs ended_;

@@ -14,6 +14,8 @@ namespace {
 constexpr Duration news_every = std::chrono::milliseconds(100);
 constexpr std::size_t states_max = 1000;
 constexpr std::size_t lines_max = 1000;
+// Of one job by one client: each costs messages.
+constexpr std::size_t watches_max = 64;
 
 }  // namespace
 
@@ -107,16 +109,20 @@ void JobBook::push_state(wire::SessionId client, std::uint64_t number,
   answers_.emplace_back(client, wire::JobStates{number, {state}});
 }
 
-void JobBook::push_news(wire::SessionId client, Watcher& watcher, const Job& of) {
-  while (watcher.chunks && *watcher.chunks < of.ended_chunks.size()) {
-    const auto begin = of.ended_chunks.begin() + static_cast<std::ptrdiff_t>(*watcher.chunks);
-    const std::size_t count = std::min(wire::items_max, of.ended_chunks.size() - *watcher.chunks);
+void JobBook::push_news(wire::SessionId client, std::uint64_t number, Watch& watch, const Job& of) {
+  while (watch.chunks && *watch.chunks < of.ended_chunks.size()) {
+    const auto begin = of.ended_chunks.begin() + static_cast<std::ptrdiff_t>(*watch.chunks);
+    const std::size_t count = std::min(wire::items_max, of.ended_chunks.size() - *watch.chunks);
     answers_.emplace_back(
-        client,
-        wire::JobChunks{watcher.number, {begin, begin + static_cast<std::ptrdiff_t>(count)}});
-    *watcher.chunks += count;
+        client, wire::JobChunks{number, {begin, begin + static_cast<std::ptrdiff_t>(count)}});
+    *watch.chunks += count;
   }
-  push_state(client, watcher.number, of.record.state);
+  push_state(client, number, of.record.state);
+}
+
+void JobBook::push_news(wire::SessionId client, std::map<std::uint64_t, Watch>& watches,
+                        const Job& of) {
+  for (auto& [number, watch] : watches) push_news(client, number, watch, of);
 }
 
 wire::JobLog JobBook::log_of(const wire::AskJob& question) const {
@@ -171,10 +177,21 @@ void JobBook::ask(TimePoint now, wire::SessionId client, const wire::AskJob& que
   Job& watched = job(JobId{question.job});
   update_state(now, watched);
   journal_.set_state(watched.record.state);
-  Watcher& watcher = watched.watchers[client];
-  watcher = {question.number, {}};
-  if (question.what == What::follow) watcher.chunks = 0;
-  push_news(client, watcher, watched);
+  auto& watches = watched.watchers[client];
+  Watch& watch = watches[question.number];
+  watch.chunks.reset();
+  if (question.what == What::follow) watch.chunks = 0;
+  push_news(client, question.number, watch, watched);
+  if (watches.size() > watches_max) {
+    const std::uint64_t oldest = watches.begin()->first;
+    watches.erase(watches.begin());
+    answers_.emplace_back(
+        client,
+        wire::JobAnswer{
+            oldest, true, static_cast<std::uint8_t>(ErrorCode::limit), question.job,
+            fmt::format("more than {} watches of job {} by one client", watches_max, question.job),
+            "watch it once, and pass on what is told"});
+  }
   // Whoever knows the ticket is the one that has submitted it, though in another session.
   const bool is_its_own = question.ticket == watched.record.submission.ticket;
   if (watched.workspace.lasting || !is_its_own) return;
@@ -189,9 +206,9 @@ std::vector<std::pair<wire::SessionId, JobBook::Message>> JobBook::take_news(
     for (auto& [id, each] : jobs_) {
       if (!std::exchange(each->has_news, false) || each->watchers.empty()) continue;
       update_state(now, *each);
-      for (auto& [client, watcher] : each->watchers) {
+      for (auto& [client, watches] : each->watchers) {
         if (has_room(client)) {
-          push_news(client, watcher, *each);
+          push_news(client, watches, *each);
         } else {
           each->has_news = true;
         }

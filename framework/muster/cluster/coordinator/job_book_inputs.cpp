@@ -65,7 +65,11 @@ std::vector<scheduling::Event> JobBook::lose_input(TimePoint now, Job& of,
     out.push_back(scheduling::OutputLost{attempt.job, *of.map_stage, chunk});
   };
   if (end.is_gone && of.map_stage) {
-    for (const std::uint32_t chunk : end.runs) lose(chunk);
+    for (const std::uint32_t chunk : end.runs) {
+      // Of one mapped again since it was asked for, it has missed the run before.
+      const bool is_late = chunk < of.mapped_by.size() && of.mapped_by[chunk] > attempt.attempt;
+      if (!is_late) lose(chunk);
+    }
   } else if (const auto silent = worker_with(end.silent); silent && has_runs_at(of, *silent)) {
     if (const auto worker = cut_off_of(of, attempt.worker, *silent)) {
       set_apart(now, of, *worker, out);

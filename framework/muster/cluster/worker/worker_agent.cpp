@@ -166,7 +166,6 @@ void WorkerAgent::on_message(TimePoint now, wire::Message&& message) {
     open_data_place(*keys);
   } else if (const auto* live = std::get_if<wire::LiveJobs>(&message)) {
     keep_only(*live);
-    if (run_server_ != nullptr) run_server_->close_files();
   }
 }
 
@@ -182,18 +181,13 @@ void WorkerAgent::open_data_place(const wire::DataKeys& keys) {
   tell_data_place_ = true;
 }
 
-void WorkerAgent::keep_only(const wire::LiveJobs& live) const {
-  std::error_code gone;
-  std::filesystem::directory_iterator entry(jobs_.path(), gone);
-  for (; !gone && entry != std::filesystem::directory_iterator(); entry.increment(gone)) {
-    const std::string name = entry->path().filename().string();
-    const bool is_live = std::any_of(live.jobs.begin(), live.jobs.end(), [&](std::uint64_t job) {
-      return name == std::to_string(job);
-    });
-    std::error_code in_use;  // whoever still writes there is being stopped; all goes at the end
-    const bool is_of_a_job = entry->is_directory(in_use);
-    if (!is_live && is_of_a_job) std::filesystem::remove_all(entry->path(), in_use);
+void WorkerAgent::keep_only(const wire::LiveJobs& live) {
+  try {
+    jobs_.keep_only(live);
+  } catch (const Error& error) {
+    options_.log(fmt::format("files of ended jobs are not removed yet: {}", error.what()));
   }
+  if (run_server_ != nullptr) run_server_->close_files();
 }
 
 Program& WorkerAgent::program(TimePoint now, const wire::Digest& digest, wire::CodeKind kind) {

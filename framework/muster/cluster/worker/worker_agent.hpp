@@ -18,6 +18,7 @@
 #include <muster/cluster/shuffle/run_server.hpp>
 #include <muster/cluster/worker/call_gate.hpp>
 #include <muster/cluster/worker/disk_watch.hpp>
+#include <muster/cluster/worker/job_files.hpp>
 #include <muster/cluster/worker/memory_watch.hpp>
 #include <muster/cluster/worker/program.hpp>
 #include <muster/transport/link_runner.hpp>
@@ -106,7 +107,7 @@ class WorkerAgent final : public EndSink, private transport::LinkOwner {
   void look_at_memory(TimePoint now);
   bool had_no_room(const wire::Digest& program, const wire::CallEnd& end) const;
   void open_data_place(const wire::DataKeys& keys);
-  void keep_only(const wire::LiveJobs& live) const;
+  void keep_only(const wire::LiveJobs& live);
   Program& program(TimePoint now, const wire::Digest& digest, wire::CodeKind kind);
   void advance_programs(TimePoint now);
   void note_open(TimePoint now, const wire::Digest& program, bool has_begun);
@@ -126,7 +127,7 @@ class WorkerAgent final : public EndSink, private transport::LinkOwner {
   wire::Link link_;
   transport::LinkRunner runner_;
 
-  TempDir jobs_;
+  JobFiles jobs_;
   std::unique_ptr<RunServer> run_server_;
   bool tell_data_place_ = false;
 
