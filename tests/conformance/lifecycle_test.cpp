@@ -162,6 +162,20 @@ TEST_P(Shutdown, WithoutThreadsThereIsAnErrorAndNoHang) {
   EXPECT_NE(result.out.find("thread"), std::string::npos) << result.out;
 }
 
+TEST_F(ThreadsContract, WithoutThreadsNothingIsKept) {
+  covers({98});
+  const auto result = test::run_role("keeps_nothing_without_threads");
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_NE(result.out.find("could not start its first thread"), std::string::npos) << result.out;
+}
+
+TEST_F(ThreadsContract, WithoutATimerARateLimiterRefusesWhatWouldWait) {
+  covers({98});
+  const auto result = test::run_role("rate_without_timer");
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_NE(result.out.find("the timer's thread"), std::string::npos) << result.out;
+}
+
 TEST_F(ThreadsContract, StartsAsManyThreadsAsNeeded) {
   covers({59, 60, 61, 75, 88, 89});
   EXPECT_EQ(ThreadPoolExecutor().max_workers(), usable_cpus());

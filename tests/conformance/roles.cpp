@@ -98,6 +98,38 @@ int without_threads(const std::string& kind) {
   return fail("no error");
 }
 
+/// What a pool cannot run it does not keep either.
+int keeps_nothing_without_threads() {
+  if (!forbid_threads()) return fail("no seccomp filter");
+  ThreadPoolExecutor pool({.max_workers = 2});
+  auto held = std::make_shared<int>(1);
+  const std::weak_ptr<int> seen = held;
+  const Future<int> future = pool.submit([held = std::move(held)] { return *held; });
+  std::printf("%s\n", error_text(future.exception(60s)).c_str());
+  if (!seen.expired()) return fail("the task is kept");
+  return pool.drain(60s) ? 0 : fail("the pool has something to do");
+}
+
+/// A rate limiter over a pool that has its thread, but without the timer that would let tasks out.
+int rate_without_timer() {
+  ThreadPoolExecutor pool({.max_workers = 1});
+  pool.submit(twice, 1).result(60s);
+  if (!forbid_threads()) return fail("no seccomp filter");
+  RateLimitedExecutor limited(pool, {.per_second = 0.001, .burst = 1});
+  if (limited.submit(twice, 2).result(60s) != 4) return fail("the first task has its token");
+  for (int i = 0; i < 2; ++i) {
+    try {
+      limited.submit(twice, 3);
+      return fail("no error");
+    } catch (const Error& error) {
+      std::printf("%s\n", error.what());
+      if (error.code() != ErrorCode::broken) return fail("another error");
+    }
+  }
+  if (limited.waiting_count() != 0) return fail("what was refused waits");
+  return limited.drain(60s) ? 0 : fail("what was refused is counted");
+}
+
 void spin() {
   ++shared().at_gate;
   for (volatile bool forever = true; forever;) {
@@ -204,6 +236,8 @@ int play_role(const std::string& role) {
   if (role == "exit_in_a_later_zygote") return exit_in_a_later_zygote();
   if (role == "exit_with_work_of_a_global") return exit_with_work_of_a_global();
   if (role == "zygote_dies") return zygote_dies();
+  if (role == "keeps_nothing_without_threads") return keeps_nothing_without_threads();
+  if (role == "rate_without_timer") return rate_without_timer();
   return fail("no such role");
 }
 

@@ -127,8 +127,36 @@ void RateCore::let_out(Lock& lock, const std::shared_ptr<Lane>& lane, const Task
     lock.lock();
   }
   lane->is_letting_out = false;
-  if (!lane->waiting.empty()) set_timer(lane, lane->bucket.next(Clock::now()));
+  if (!lane->waiting.empty()) {
+    try {
+      set_timer(lane, lane->bucket.next(Clock::now()));
+    } catch (...) {
+      const std::exception_ptr error = std::current_exception();
+      if (fail_waiting(lock, *lane, error, own)) own_error = error;
+    }
+  }
   if (own_error != nullptr) std::rethrow_exception(own_error);
+}
+
+/// Nobody would let them out. True if the caller's own task is among them, which is left to it.
+bool RateCore::fail_waiting(Lock& lock, Lane& lane, const std::exception_ptr& error,
+                            const TaskBase* own) {
+  bool has_own = false;
+  lane.is_letting_out = true;  // what comes meanwhile waits, and fails with the others
+  while (!lane.waiting.empty()) {
+    TaskPtr task = take_first(lane);
+    const bool is_own = task.get() == own;
+    lock.unlock();
+    if (is_own) {
+      has_own = true;
+      task = {};
+    } else {
+      end_with_error(std::move(task), error);
+    }
+    lock.lock();
+  }
+  lane.is_letting_out = false;
+  return has_own;
 }
 
 void RateCore::set_timer(const std::shared_ptr<Lane>& lane, TimePoint when) {

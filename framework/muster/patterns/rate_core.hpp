@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <exception>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -54,6 +55,7 @@ class RateCore final : public WaitingTasks {
   void forget_idle_lanes(TimePoint now);
   void let_out(Lock& lock, const std::shared_ptr<Lane>& lane, const TaskBase* own);
   TaskPtr take_first(Lane& lane);
+  bool fail_waiting(Lock& lock, Lane& lane, const std::exception_ptr& error, const TaskBase* own);
   void set_timer(const std::shared_ptr<Lane>& lane, TimePoint when);
 
   Executor& inner_;

@@ -205,8 +205,7 @@ void ThreadPoolCore::shutdown(bool wait, bool cancel_pending) {
   if (wait) join();
 }
 
-// After the queue is closed, what is left of it, one by one: whoever ends them runs callbacks, and
-// holds no lock.
+// What is left in the queue, one by one: whoever ends them runs callbacks, and holds no lock.
 TaskPtr ThreadPoolCore::pop_last() {
   while (queue_.size() != 0) {
     {
@@ -258,8 +257,12 @@ void ThreadPoolCore::break_pool(const std::exception_ptr& error) {
     update_wanted();
     room_.notify_all();
   }
-  const auto failure = std::make_exception_ptr(BrokenExecutor(reason));
-  while (TaskPtr task = pop_last()) end_with(std::move(task), failure);
+  fail_queued(std::make_exception_ptr(BrokenExecutor(reason)));
+}
+
+/// Nobody would run what is queued.
+void ThreadPoolCore::fail_queued(const std::exception_ptr& error) {
+  while (TaskPtr task = pop_last()) end_with(std::move(task), error);
 }
 
 unsigned ThreadPoolCore::thread_count() const {

@@ -83,12 +83,13 @@ class ThreadPoolCore final : public TaskHome {
   void cancel_all_pending();
   void join();
   void break_pool(const std::exception_ptr& error);
+  void fail_queued(const std::exception_ptr& error);
 
   // thread_pool_threads.cpp: which threads run. With the lock, but for look_for_thread().
   static void barrier_everywhere() noexcept;
   void add_threads(Lock& lock);
   void look_for_thread();
-  bool start_thread();
+  bool start_thread() noexcept;
   std::size_t work_count() const;
   unsigned free_threads() const;
   void update_wanted() noexcept;

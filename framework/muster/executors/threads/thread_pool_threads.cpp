@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <exception>
+#include <new>
 #include <system_error>
 #include <utility>
 
@@ -49,18 +51,24 @@ void ThreadPoolCore::add_threads(Lock& lock) {
   const std::size_t taken = free_threads();
   work -= std::min(work, taken);
   ThreadWorker* to_wake = nullptr;
+  bool has_none = false;
   for (; work > 0 && wanted_.load(std::memory_order_relaxed) != 0; --work) {
     if (!parked_.empty()) {
       parked_.back()->next_to_wake = std::exchange(to_wake, parked_.back());
       parked_.pop_back();
       update_wanted();
-    } else if (!start_thread()) {
+    } else if (!start_thread()) {  // those that run will do it, if there are any
+      has_none = threads_.load(std::memory_order_relaxed) == 0;
       break;
     }
   }
   lock.unlock();
   // No thread ends before it is woken, but once it is it may sleep again, and be in another list.
   while (to_wake != nullptr) std::exchange(to_wake, to_wake->next_to_wake)->wake();
+  if (!has_none) return;
+  fail_queued(std::make_exception_ptr(
+      Error(ErrorCode::broken, "a thread pool could not start its first thread",
+            "raise the limits on processes and memory (ulimit -u, ulimit -v)")));
 }
 
 void ThreadPoolCore::look_for_thread() {
@@ -68,18 +76,20 @@ void ThreadPoolCore::look_for_thread() {
   add_threads(lock);
 }
 
-bool ThreadPoolCore::start_thread() {
+// False if the system gives none.
+bool ThreadPoolCore::start_thread() noexcept {
   const unsigned number = threads_.load(std::memory_order_relaxed);
   const bool spin_pays = usable_cpus() > 1;
-  workers_[number] = std::make_unique<ThreadWorker>(*this, number, spin_pays);
-  ThreadWorker& worker = *workers_[number];
   try {
+    workers_[number] = std::make_unique<ThreadWorker>(*this, number, spin_pays);
+    ThreadWorker& worker = *workers_[number];
     worker.thread = std::thread([this, &worker] { work(worker); });
   } catch (const std::system_error&) {
     workers_[number].reset();
-    if (number - ended_ != 0) return false;  // those that run will do it
-    throw Error(ErrorCode::broken, "a thread pool could not start its first thread",
-                "raise the limits on processes and memory (ulimit -u, ulimit -v)");
+    return false;
+  } catch (const std::bad_alloc&) {
+    workers_[number].reset();
+    return false;
   }
   threads_.store(number + 1, std::memory_order_release);
   update_wanted();
