@@ -4,6 +4,7 @@
 #include <new>
 #include <vector>
 
+#include <muster/base/forks.hpp>
 #include <muster/futures/state_memory.hpp>
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -40,10 +41,11 @@ class Depot {
     free_.erase(begin, free_.end());
   }
 
-  // Blocks that take() gave: there is room for them.
+  // Blocks that take() gave: there is room for them. In a forked child some are of its parent's
+  // depot: those for which there is no room are left.
   void give(void* const* blocks, std::size_t count) noexcept {
     const std::lock_guard lock(mutex_);
-    free_.insert(free_.end(), blocks, blocks + count);
+    if (free_.capacity() - free_.size() >= count) free_.insert(free_.end(), blocks, blocks + count);
   }
 
  private:
@@ -60,11 +62,8 @@ class Depot {
   std::size_t carved_ = 0;
 };
 
-// Never destroyed: futures may end after all static objects have.
-std::array<Depot, class_count>& depots() {
-  static auto& all = *new std::array<Depot, class_count>;
-  return all;
-}
+// Futures may end after all static objects have, and be made in a forked child.
+constinit PerProcess<std::array<Depot, class_count>> depots;
 
 // Trivially destructible, so that it may be read by what a thread destroys after its cache.
 thread_local bool cache_ended = false;
@@ -73,14 +72,14 @@ thread_local bool cache_ended = false;
 class ThreadCache {
  public:
   ~ThreadCache() {
-    for (std::size_t i = 0; i < class_count; ++i) depots()[i].give(held_[i].blocks, held_[i].count);
+    for (std::size_t i = 0; i < class_count; ++i) depots.get()[i].give(held_[i].blocks, held_[i].count);
     cache_ended = true;
   }
 
   void* allocate(std::size_t index) {
     Held& held = held_[index];
     if (held.count == 0) {
-      depots()[index].take(held.blocks, magazine_blocks, (index + 1) * granule);
+      depots.get()[index].take(held.blocks, magazine_blocks, (index + 1) * granule);
       held.count = magazine_blocks;
     }
     void* const block = held.blocks[--held.count];
@@ -93,7 +92,7 @@ class ThreadCache {
     Held& held = held_[index];
     if (held.count == 2 * magazine_blocks) {
       held.count = magazine_blocks;
-      depots()[index].give(held.blocks + magazine_blocks, magazine_blocks);
+      depots.get()[index].give(held.blocks + magazine_blocks, magazine_blocks);
     }
     held.blocks[held.count++] = memory;
   }
@@ -118,7 +117,7 @@ void* allocate_state(std::size_t size) {
   const std::size_t index = class_of(size);
   if (!cache_ended) return cache.allocate(index);
   void* memory = nullptr;
-  depots()[index].take(&memory, 1, (index + 1) * granule);
+  depots.get()[index].take(&memory, 1, (index + 1) * granule);
   return memory;
 }
 
@@ -132,7 +131,7 @@ void release_state(void* memory, std::size_t size) noexcept {
     cache.release(memory, index);
     return;
   }
-  depots()[index].give(&memory, 1);
+  depots.get()[index].give(&memory, 1);
 }
 
 }  // namespace muster::detail
