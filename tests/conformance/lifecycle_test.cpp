@@ -169,6 +169,13 @@ TEST_F(ThreadsContract, WithoutThreadsNothingIsKept) {
   EXPECT_NE(result.out.find("could not start its first thread"), std::string::npos) << result.out;
 }
 
+TEST_F(ThreadsContract, WithoutThreadsNobodySleepsForEver) {
+  covers({98});
+  const auto result = test::run_role("wakes_without_threads");
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_EQ(result.out, "6000\n");
+}
+
 TEST_F(ThreadsContract, WithoutATimerARateLimiterRefusesWhatWouldWait) {
   covers({98});
   const auto result = test::run_role("rate_without_timer");

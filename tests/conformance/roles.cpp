@@ -1,5 +1,6 @@
 // Parts that need a program of their own: each prints what it saw, and returns 0 if all went well.
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -10,6 +11,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include <linux/filter.h>
@@ -108,6 +110,32 @@ int keeps_nothing_without_threads() {
   std::printf("%s\n", error_text(future.exception(60s)).c_str());
   if (!seen.expired()) return fail("the task is kept");
   return pool.drain(60s) ? 0 : fail("the pool has something to do");
+}
+
+/// Whoever waits until a pool has nothing to do, or has room, hears of tasks that it could not run.
+int wakes_without_threads() {
+  ThreadPoolExecutor pool({.max_workers = 1, .queue_max = 1});
+  std::atomic<int> refused = 0;
+  std::atomic<bool> is_forbidden = true;
+  std::vector<std::jthread> threads;
+  for (int i = 0; i < 3; ++i) {
+    threads.emplace_back([&] {
+      if (!forbid_threads()) is_forbidden = false;  // for this thread alone
+      for (int j = 0; j < 2000; ++j) {
+        try {
+          pool.submit(twice, 1).result(60s);
+        } catch (const Error& error) {
+          if (error.code() == ErrorCode::broken) ++refused;
+        }
+      }
+    });
+  }
+  for (int i = 0; i < 2000; ++i) {
+    if (!pool.drain(60s)) return fail("nothing to do, and nobody says so");
+  }
+  threads.clear();
+  std::printf("%d\n", refused.load());
+  return is_forbidden ? 0 : fail("no seccomp filter");
 }
 
 /// A rate limiter over a pool that has its thread, but without the timer that would let tasks out.
@@ -237,6 +265,7 @@ int play_role(const std::string& role) {
   if (role == "exit_with_work_of_a_global") return exit_with_work_of_a_global();
   if (role == "zygote_dies") return zygote_dies();
   if (role == "keeps_nothing_without_threads") return keeps_nothing_without_threads();
+  if (role == "wakes_without_threads") return wakes_without_threads();
   if (role == "rate_without_timer") return rate_without_timer();
   return fail("no such role");
 }

@@ -34,9 +34,13 @@ OpenTasks::HandOver::HandOver(std::shared_ptr<OpenTasks> open, TaskBase& task)
 }
 
 OpenTasks::HandOver::~HandOver() {
+  {
+    const std::lock_guard lock(open_->mutex_);
+    *here_ = next_;
+    if (next_ != nullptr) next_->here_ = here_;
+  }
+  task_ = {};  // what it holds may refer to what is gone when nobody waits any more
   const std::lock_guard lock(open_->mutex_);
-  *here_ = next_;
-  if (next_ != nullptr) next_->here_ = here_;
   if (--open_->count_ == 0) open_->changed_.notify_all();
 }
 

@@ -31,7 +31,7 @@ class OpenTasks {
    private:
     friend class OpenTasks;
     const std::shared_ptr<OpenTasks> open_;
-    const TaskPtr task_;
+    TaskPtr task_;
     HandOver* next_ = nullptr;
     HandOver** here_ = nullptr;  // what points to this one
   };

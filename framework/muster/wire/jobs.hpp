@@ -50,7 +50,8 @@ struct JobAnswer {
 };
 
 /// A question, or an order. Answered by JobStates, of `log` by JobLog, of `cancel` by JobAnswer, of
-/// `follow` by JobChunks besides.
+/// `follow` by JobChunks besides. A question with the number of one that is answered again and
+/// again takes its place: so watches end.
 struct AskJob {
   static constexpr MessageType type = MessageType::ask_job;
 

@@ -246,6 +246,28 @@ TEST_F(CoordinatorCoreTest, forwards_much_in_parts) {
   EXPECT_EQ(answered[0].kind, wire::EndKind::refused);
 }
 
+// The free slot of another worker is for the next one then.
+TEST_F(CoordinatorCoreTest, what_was_recalled_too_late_is_made_up_for) {
+  End& busy = join(wire::Role::worker, "busy", 1, 100);
+  End& client = join(wire::Role::client, "c");
+  say(client, calls(1, 3));
+  const std::vector<wire::Call> sent = calls_of(busy);
+  ASSERT_EQ(sent.size(), 3U);
+  const auto recalled = [&] {
+    std::vector<std::uint64_t> out;
+    for (const wire::Withdrawals& each : taken<wire::Withdrawals>(busy)) {
+      for (const auto& one : each.withdrawals) out.push_back(one.number);
+    }
+    return out;
+  };
+  End& idle = join(wire::Role::worker, "idle");
+  EXPECT_EQ(recalled(), std::vector{sent[2].number});
+  say(busy, wire::Starts{{sent[2].number, sent[2].number}});
+  EXPECT_EQ(recalled(), std::vector{sent[1].number});
+  say(busy, wire::Ends{{{sent[1].number, wire::EndKind::returned, ""}}});
+  EXPECT_EQ(calls_of(idle).size(), 1U);
+}
+
 TEST_F(CoordinatorCoreTest, keeps_nothing_of_what_has_ended) {
   End& worker = join(wire::Role::worker, "w", 1, 100);
   End& client = join(wire::Role::client, "c");

@@ -235,23 +235,23 @@ TEST_F(JobBookTest, TellsEachWatchOfOneClient) {
   EXPECT_EQ(std::get<wire::JobStates>(news[2].second).number, 2U);
 }
 
-TEST_F(JobBookTest, EndsTheOldestOfTooManyWatchesOfOneClient) {
+TEST_F(JobBookTest, RefusesMoreWatchesOfOneClientThanItNeeds) {
   start_job();
   take_news();
   for (std::uint64_t number = 1; number <= 64; ++number)
     book->ask(now, client, {number, What::watch, 1});
   EXPECT_EQ(take_news().size(), 64U);
-  book->ask(now, client, {65, What::watch, 1});
-  const auto news = take_news();
-  ASSERT_EQ(news.size(), 2U);
-  EXPECT_EQ(std::get<wire::JobStates>(news[0].second).number, 65U);
-  const auto& refused = std::get<wire::JobAnswer>(news[1].second);
-  EXPECT_EQ(refused.number, 1U);
+  const auto refused = ask<wire::JobAnswer>({65, What::watch, 1});
+  EXPECT_EQ(refused.number, 65U);
   EXPECT_TRUE(refused.is_refused);
   EXPECT_EQ(refused.code, static_cast<std::uint8_t>(ErrorCode::limit));
+  EXPECT_EQ(ask<wire::JobStates>({1, What::state, 1}).number, 1U) << "which ends that watch";
+  EXPECT_EQ(ask<wire::JobStates>({65, What::watch, 1}).number, 65U);
   map(0, a);
   now += 1s;
-  EXPECT_EQ(take_news().size(), 64U);
+  const auto news = take_news();
+  ASSERT_EQ(news.size(), 64U);
+  EXPECT_EQ(std::get<wire::JobStates>(news[0].second).number, 2U);
 }
 
 TEST_F(JobBookTest, GoesOnAfterARestartWithWhatIsStillThere) {

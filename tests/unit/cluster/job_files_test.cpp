@@ -1,4 +1,5 @@
 // The files that jobs have: of one on a worker, and of an output while it is unfinished.
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -56,6 +57,23 @@ TEST_F(JobFilesTest, WhatIsWrittenAgainGoesAgain) {
   }
 }
 
+// Of a coordinator without its journal, which counts from 1 again.
+TEST_F(JobFilesTest, AJobMayHaveTheNumberOfAnEndedOne) {
+  for (int i = 0; i < 20; ++i) {
+    for (int job = 1; job < 20; ++job) make(std::to_string(job));
+    files.keep_only({});
+    const fs::path again = make("19");
+    files.keep_only({{19}});
+    EXPECT_TRUE(test::eventually([&] {
+      files.keep_only({{19}});
+      return std::none_of(
+          fs::directory_iterator(files.path()), fs::directory_iterator(),
+          [&](const auto& each) { return each.is_directory() && each.path() != again; });
+    }));
+    EXPECT_TRUE(fs::exists(again / "deep" / "run-1-1"));
+  }
+}
+
 TEST_F(JobFilesTest, AllGoWithTheirOwner) {
   fs::path where;
   {
@@ -100,8 +118,18 @@ TEST_F(UnfinishedOutput, IsRemovedByWhoDoesFileWork) {
 
 TEST_F(UnfinishedOutput, IsRemovedAlsoIfNobodyDoesFileWorkAnyMore) {
   book->on(now, scheduling::JobFinished{id, scheduling::Outcome::cancelled, {}});
+  auto work = book->take_file_work();
   book.reset();
+  EXPECT_EQ(hidden().size(), 1U);
+  work.clear();
   EXPECT_TRUE(hidden().empty());
+}
+
+// In the next life the job may go on: that its end is in the journal is not known.
+TEST_F(UnfinishedOutput, StaysIfTheCoordinatorFailsAsTheJobEnds) {
+  book->on(now, scheduling::JobFinished{id, scheduling::Outcome::cancelled, {}});
+  book.reset();
+  EXPECT_EQ(hidden().size(), 1U);
 }
 
 TEST_F(UnfinishedOutput, StaysForTheNextLifeIfTheJobHasNotEnded) {

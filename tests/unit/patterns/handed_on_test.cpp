@@ -1,7 +1,9 @@
 // Decorators that are shut down just when one of their tasks is on its way to the inner executor.
 
+#include <array>
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <stdexcept>
 #include <stop_token>
 #include <thread>
@@ -19,36 +21,38 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Passes tasks on; the one that comes after `freely` others is held up at the gate.
+// Passes tasks on, each when its gate is open.
 class HoldingUp final : public Executor {
  public:
-  HoldingUp(Executor& to, int freely) : to_(&to), freely_(freely) {}
+  explicit HoldingUp(Executor& to) : to_(&to) {}
   void execute(detail::TaskPtr task) override {
-    if (freely_-- == 0) gate.pass();
+    gates.at(passed_++).pass();
     to_->execute(std::move(task));
   }
   void shutdown(bool wait, bool cancel_pending) override { to_->shutdown(wait, cancel_pending); }
   unsigned max_workers() const noexcept override { return to_->max_workers(); }
 
-  Gate gate;
+  std::array<Gate, 2> gates;
 
  private:
   Executor* to_;
-  std::atomic<int> freely_;
+  std::atomic<std::size_t> passed_ = 0;
 };
 
 TEST(HandedOn, ShutdownCancelsWhatARateLimiterLetsOutJustNow) {
   ThreadPoolExecutor threads({.max_workers = 1});
-  HoldingUp holding_up(threads, 1);
+  HoldingUp holding_up(threads);
   RateLimitedExecutor limited(holding_up, {.per_second = 100, .burst = 1});
   std::atomic<int> calls = 0;
-  limited.submit([&] { ++calls; }).result();
+  const std::jthread first([&] { limited.submit([&] { ++calls; }); });
+  holding_up.gates[0].await(1);
   const Future<void> future = limited.submit([&] { ++calls; });
-  holding_up.gate.await(1);
+  holding_up.gates[0].open();  // the other thread lets it out, or the timer's
+  holding_up.gates[1].await(1);
   limited.shutdown(false, true);
   EXPECT_TRUE(future.cancelled());
   EXPECT_FALSE(limited.drain(Duration::zero()));  // the inner executor may not go yet
-  holding_up.gate.open();
+  holding_up.gates[1].open();
   limited.shutdown();
   threads.shutdown();
   EXPECT_EQ(calls, 1);
@@ -56,18 +60,19 @@ TEST(HandedOn, ShutdownCancelsWhatARateLimiterLetsOutJustNow) {
 
 TEST(HandedOn, ShutdownCancelsWhatIsRetriedJustNow) {
   ThreadPoolExecutor threads({.max_workers = 1});
-  HoldingUp holding_up(threads, 1);
+  HoldingUp holding_up(threads);
+  holding_up.gates[0].open();
   RetryingExecutor retrying(holding_up, {.delay = 1ms});
   std::atomic<int> calls = 0;
   const Future<void> future = retrying.submit([&] {
     ++calls;
     throw std::runtime_error("again");
   });
-  holding_up.gate.await(1);
+  holding_up.gates[1].await(1);
   retrying.shutdown(false, true);
   EXPECT_TRUE(future.cancelled());
   EXPECT_FALSE(retrying.drain(Duration::zero()));
-  holding_up.gate.open();
+  holding_up.gates[1].open();
   retrying.shutdown();
   threads.shutdown();
   EXPECT_EQ(calls, 1);

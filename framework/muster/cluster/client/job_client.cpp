@@ -111,6 +111,10 @@ void JobClient::take(std::uint64_t number, Answer answer) {
   const Lock lock(mutex_);
   const auto found = open_.find(number);
   if (found == open_.end()) return;
+  if (found->second.is_given_up) {  // what comes before the question was sent is of the watch
+    if (found->second.is_sent) open_.erase(found);
+    return;
+  }
   found->second.answer = std::move(answer);
   changed_.notify_all();
 }
@@ -118,7 +122,7 @@ void JobClient::take(std::uint64_t number, Answer answer) {
 void JobClient::take_chunks(wire::JobChunks&& chunks) {
   const Lock lock(mutex_);
   const auto found = open_.find(chunks.number);
-  if (found == open_.end()) return;
+  if (found == open_.end() || found->second.is_given_up) return;
   std::move(chunks.chunks.begin(), chunks.chunks.end(), std::back_inserter(found->second.chunks));
   changed_.notify_all();
 }
@@ -299,9 +303,24 @@ wire::JobState JobClient::watch(std::uint64_t job, const Watch& watch) {
     watch.on_state(last);
     if (last.has_ended()) break;
   }
-  const Lock lock(mutex_);
-  open_.erase(number);
+  end_watch(number, job, last.has_ended());
   return last;
+}
+
+/// The coordinator goes on telling of a watch until something else is asked with its number.
+void JobClient::end_watch(std::uint64_t number, std::uint64_t job, bool job_has_ended) {
+  {
+    const Lock lock(mutex_);
+    if (job_has_ended || broken_) {
+      open_.erase(number);
+      return;
+    }
+    Open& open = open_.at(number);
+    open = {};
+    open.question = wire::AskJob{number, wire::AskJob::What::state, job, 0, 0};
+    open.is_given_up = true;
+  }
+  runner_.wake();
 }
 
 wire::JobState JobClient::state(std::uint64_t job) {

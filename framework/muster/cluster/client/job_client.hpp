@@ -74,7 +74,8 @@ class JobClient final : private transport::LinkOwner {
     std::optional<Answer> answer = {};
     std::vector<wire::EndedChunk> chunks = {};  ///< that have come since
     bool is_sent = false;
-    bool stays = false;  ///< it has more than one answer
+    bool stays = false;        ///< it has more than one answer
+    bool is_given_up = false;  ///< nobody waits for the answer
   };
   using Lock = std::unique_lock<std::mutex>;
 
@@ -94,6 +95,7 @@ class JobClient final : private transport::LinkOwner {
   bool has_answer(std::uint64_t number) const;
   Answer await(std::uint64_t number);
   bool await_news(std::uint64_t number, const Watch& watch);
+  void end_watch(std::uint64_t number, std::uint64_t job, bool job_has_ended);
   void pass_on_chunks(std::uint64_t number, const Watch& watch);
   Answer ask_and_wait(Question question);
   void require_alive(const Lock&) const;

@@ -143,6 +143,8 @@ void Coordinator::run() {
     for (auto& [asked, answer] : answers) asked.answered(std::move(answer));
   }
   journal_.commit();
+  take_file_work(Clock::now());
+  journal_.commit();
   core_.end("it was told to stop");
   send(core_.take_frames(Clock::now()));
   for (const Asked& each : take_questions(true)) each.answered(refusal("the coordinator ends"));

@@ -85,6 +85,7 @@ void CoordinatorCore::on(const scheduling::CancelAttempt& action) {
 }
 
 void CoordinatorCore::on(const scheduling::RecallAttempt& action) {
+  attempts_.at(action.attempt).is_recalled = true;
   tell_worker(action.worker, {action.attempt.value, wire::Withdrawals::How::recall});
 }
 

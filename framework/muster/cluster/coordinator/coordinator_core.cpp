@@ -348,7 +348,8 @@ void CoordinatorCore::on(TimePoint now, wire::SessionId worker, const wire::Star
     const auto found = attempts_.find(AttemptId{each});
     if (found == attempts_.end() || found->second.worker != to_worker(worker)) continue;
     const CallPlace place = found->second.place;
-    tell(now, scheduling::AttemptStarted{found->first});
+    if (std::exchange(found->second.is_recalled, false))
+      tell(now, scheduling::AttemptStarted{AttemptId{each}});
     CallRecord* const record = book_.record(place);
     if (record == nullptr || std::exchange(record->has_started, true)) continue;
     record->is_unwanted = false;

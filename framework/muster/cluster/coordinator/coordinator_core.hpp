@@ -113,6 +113,7 @@ class CoordinatorCore {
     CallPlace place;
     WorkerId worker;
     std::optional<scheduling::StartAttempt> of_job = std::nullopt;
+    bool is_recalled = false;  ///< and whether it had started is not known
   };
   /// A job that waits for its plugin; or without a job that plugin alone.
   struct Submission {

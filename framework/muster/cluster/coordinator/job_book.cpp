@@ -86,6 +86,18 @@ JobBook::~JobBook() {
   for (const auto& [id, each] : jobs_) {
     if (each->output != nullptr) each->output->leave();
   }
+  // Whether their jobs' ends have reached the journal is not known.
+  for (const auto& each : unwanted_) each->leave();
+}
+
+std::vector<JobBook::FileWork> JobBook::take_file_work() {
+  for (auto& each : unwanted_) {
+    std::shared_ptr<mapreduce::OutputDirectory> output = std::move(each);
+    file_work_.push_back(
+        {std::nullopt, [output = std::move(output)]() mutable { output.reset(); }});
+  }
+  unwanted_.clear();
+  return std::exchange(file_work_, {});
 }
 
 std::string JobBook::attempt_name(AttemptId attempt) const {
@@ -449,11 +461,7 @@ void JobBook::end(Job& of, wire::JobState::Phase phase, const std::optional<Erro
   journal_.end(state);
   for (auto& [client, watches] : of.watchers) push_news(client, watches, of);
   live_changed_ = true;
-  if (of.output != nullptr) {  // removes what it has not made visible
-    std::shared_ptr<mapreduce::OutputDirectory> output = std::move(of.output);
-    file_work_.push_back(
-        {std::nullopt, [output = std::move(output)]() mutable { output.reset(); }});
-  }
+  if (of.output != nullptr) unwanted_.push_back(std::move(of.output));
   jobs_.erase(JobId{state.job});
 }
 

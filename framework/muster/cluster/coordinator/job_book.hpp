@@ -40,7 +40,9 @@ class JobBook {
   /// journal must outlive it.
   JobBook(Journal& journal, Duration grace, std::function<void(const std::string&)> log);
 
-  ~JobBook();  ///< jobs stay in the journal, and unfinished outputs where they are
+  /// Jobs stay in the journal, and unfinished outputs where they are, but for what take_file_work()
+  /// has given away.
+  ~JobBook();
   JobBook(const JobBook&) = delete;
   JobBook& operator=(const JobBook&) = delete;
 
@@ -84,7 +86,8 @@ class JobBook {
     std::optional<JobId> commits;  ///< it is left alone until committed() says what came of it
     std::function<void()> run;
   };
-  std::vector<FileWork> take_file_work() { return std::exchange(file_work_, {}); }
+  /// To be called when the journal is committed: it follows from what that says.
+  std::vector<FileWork> take_file_work();
   void committed(JobId id, const std::optional<Error>& error);
 
   using Message = std::variant<wire::JobStates, wire::JobChunks, wire::JobLog, wire::JobAnswer>;
@@ -189,6 +192,7 @@ class JobBook {
   void update_state(TimePoint now, Job& of);
   wire::JobLog log_of(const wire::AskJob& question) const;
   void push_state(wire::SessionId client, std::uint64_t number, const wire::JobState& state);
+  static void end_watch(Job& of, wire::SessionId client, std::uint64_t number);
   void push_news(wire::SessionId client, std::uint64_t number, Watch& watch, const Job& of);
   void push_news(wire::SessionId client, std::map<std::uint64_t, Watch>& watches, const Job& of);
   std::string worker_name(WorkerId worker) const;
@@ -203,6 +207,7 @@ class JobBook {
   std::optional<Granted> granted_;           ///< of the attempt that was just reported
   std::vector<scheduling::Event> orders_;
   std::vector<FileWork> file_work_;
+  std::vector<std::unique_ptr<mapreduce::OutputDirectory>> unwanted_;  ///< outputs of ended jobs
   std::vector<std::pair<wire::SessionId, Message>> answers_;
   bool live_changed_ = false;
   EndedJobs ended_;

@@ -167,10 +167,20 @@ JobBook::Message JobBook::answer(TimePoint now, const wire::AskJob& question) {
   return wire::JobStates{question.number, {*state}};
 }
 
+/// A question with the number of a watch takes its place.
+void JobBook::end_watch(Job& of, wire::SessionId client, std::uint64_t number) {
+  const auto found = of.watchers.find(client);
+  if (found == of.watchers.end()) return;
+  found->second.erase(number);
+  if (found->second.empty()) of.watchers.erase(found);
+}
+
 void JobBook::ask(TimePoint now, wire::SessionId client, const wire::AskJob& question) {
   using What = wire::AskJob::What;
+  const bool is_there = has(JobId{question.job});
+  if (is_there) end_watch(job(JobId{question.job}), client, question.number);
   const bool stays = question.what == What::watch || question.what == What::follow;
-  if (!stays || !has(JobId{question.job})) {
+  if (!stays || !is_there) {
     answers_.emplace_back(client, answer(now, question));
     return;
   }
@@ -178,20 +188,18 @@ void JobBook::ask(TimePoint now, wire::SessionId client, const wire::AskJob& que
   update_state(now, watched);
   journal_.set_state(watched.record.state);
   auto& watches = watched.watchers[client];
-  Watch& watch = watches[question.number];
-  watch.chunks.reset();
-  if (question.what == What::follow) watch.chunks = 0;
-  push_news(client, question.number, watch, watched);
-  if (watches.size() > watches_max) {
-    const std::uint64_t oldest = watches.begin()->first;
-    watches.erase(watches.begin());
+  if (watches.size() >= watches_max) {
     answers_.emplace_back(
         client,
         wire::JobAnswer{
-            oldest, true, static_cast<std::uint8_t>(ErrorCode::limit), question.job,
-            fmt::format("more than {} watches of job {} by one client", watches_max, question.job),
+            question.number, true, static_cast<std::uint8_t>(ErrorCode::limit), question.job,
+            fmt::format("this client has {} watches of job {} already", watches_max, question.job),
             "watch it once, and pass on what is told"});
+    return;
   }
+  Watch& watch = watches[question.number];
+  if (question.what == What::follow) watch.chunks = 0;
+  push_news(client, question.number, watch, watched);
   // Whoever knows the ticket is the one that has submitted it, though in another session.
   const bool is_its_own = question.ticket == watched.record.submission.ticket;
   if (watched.workspace.lasting || !is_its_own) return;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <string>
@@ -20,13 +21,17 @@ class JobFiles {
   const std::filesystem::path& path() const noexcept { return directory_.path(); }
 
   /// Has the files of all other jobs removed, by another thread: file systems may be slow, and who
-  /// calls this has a lease to keep. A job that has ended does not begin again. Throws Error if
-  /// there can be no thread; then the next call does it.
+  /// calls this has a lease to keep. They are out of the way at once, so that a job may be new that
+  /// has the number of an old one. Throws Error if the removals before could not be done; then it
+  /// tries again.
   void keep_only(const wire::LiveJobs& live);
 
  private:
+  void take_away(const std::filesystem::path& ended);
+
   TempDir directory_;
-  std::map<std::string, Future<void>> removals_;  ///< by directory
+  std::uint64_t taken_away_ = 0;
+  std::map<std::string, Future<void>> removals_;  ///< by what the directory is called meanwhile
   ThreadPoolExecutor remover_{{.max_workers = 1, .thread_name_prefix = "job-files"}};
 };
 

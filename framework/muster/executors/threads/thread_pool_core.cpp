@@ -260,9 +260,33 @@ void ThreadPoolCore::break_pool(const std::exception_ptr& error) {
   fail_queued(std::make_exception_ptr(BrokenExecutor(reason)));
 }
 
-/// Nobody would run what is queued.
 void ThreadPoolCore::fail_queued(const std::exception_ptr& error) {
   while (TaskPtr task = pop_last()) end_with(std::move(task), error);
+}
+
+/// Nobody would run what is queued. As soon as another submission gets a thread, that runs the
+/// rest.
+void ThreadPoolCore::fail_queued_without_threads() {
+  std::exception_ptr error;
+  try {
+    throw Error(ErrorCode::broken, "a thread pool could not start its first thread",
+                "raise the limits on processes and memory (ulimit -u, ulimit -v)");
+  } catch (...) {
+    error = std::current_exception();
+  }
+  for (;;) {
+    TaskPtr task;
+    {
+      const Lock lock(mutex_);
+      if (threads_.load(std::memory_order_relaxed) == 0) task = queue_.pop();
+      if (!task) {
+        room_.notify_all();
+        idle_.notify_all();
+        return;
+      }
+    }
+    end_with(std::move(task), error);
+  }
 }
 
 unsigned ThreadPoolCore::thread_count() const {

@@ -84,6 +84,7 @@ class ThreadPoolCore final : public TaskHome {
   void join();
   void break_pool(const std::exception_ptr& error);
   void fail_queued(const std::exception_ptr& error);
+  void fail_queued_without_threads();
 
   // thread_pool_threads.cpp: which threads run. With the lock, but for look_for_thread().
   static void barrier_everywhere() noexcept;

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <exception>
 #include <new>
 #include <system_error>
 #include <utility>
@@ -65,10 +64,7 @@ void ThreadPoolCore::add_threads(Lock& lock) {
   lock.unlock();
   // No thread ends before it is woken, but once it is it may sleep again, and be in another list.
   while (to_wake != nullptr) std::exchange(to_wake, to_wake->next_to_wake)->wake();
-  if (!has_none) return;
-  fail_queued(std::make_exception_ptr(
-      Error(ErrorCode::broken, "a thread pool could not start its first thread",
-            "raise the limits on processes and memory (ulimit -u, ulimit -v)")));
+  if (has_none) fail_queued_without_threads();
 }
 
 void ThreadPoolCore::look_for_thread() {
@@ -79,8 +75,8 @@ void ThreadPoolCore::look_for_thread() {
 // False if the system gives none.
 bool ThreadPoolCore::start_thread() noexcept {
   const unsigned number = threads_.load(std::memory_order_relaxed);
-  const bool spin_pays = usable_cpus() > 1;
   try {
+    const bool spin_pays = usable_cpus() > 1;
     workers_[number] = std::make_unique<ThreadWorker>(*this, number, spin_pays);
     ThreadWorker& worker = *workers_[number];
     worker.thread = std::thread([this, &worker] { work(worker); });
