@@ -135,6 +135,10 @@ TEST_F(AllowedCode, PluginsThatArePushedAreThere) {
   const Finished missing = muster({"plugin", "push", "none.so", "--coordinator", address()});
   EXPECT_EQ(missing.exit_code, 1) << missing.text();
   EXPECT_NE(missing.err.find("none.so"), std::string::npos) << missing.text();
+  write_file_synced(path("text"), "it is no plugin");
+  const Finished text = muster({"plugin", "push", "text", "--coordinator", address()});
+  EXPECT_EQ(text.exit_code, 2) << text.text();
+  EXPECT_NE(text.err.find("'text' is no plugin"), std::string::npos) << text.text();
 }
 
 }  // namespace

@@ -232,6 +232,7 @@ TEST_F(Jobs, ThatWaitForWorkersCanBeCancelled) {
   workers().clear();
   start_coordinator();
   EXPECT_NE(status(job).find("waiting"), std::string::npos) << status(job);
+  EXPECT_NE(status(job).find("no worker takes anything"), std::string::npos) << status(job);
   EXPECT_EQ(on_cluster({"cancel", job}).exit_code, 0);
   EXPECT_NE(status(job).find("cancelled"), std::string::npos) << status(job);
   EXPECT_EQ(faults, 2);
@@ -286,8 +287,10 @@ TEST_F(Jobs, CanBeCancelled) {
   write_slow_lines(5000);
   const std::string job = submit(slow({"-o", "out"}));
   ASSERT_TRUE(has_done(job, 1));
-  EXPECT_EQ(on_cluster({"cancel", job}).exit_code, 0);
+  EXPECT_EQ(on_cluster({"cancel", job}).out, "job " + job + " is being cancelled\n");
   EXPECT_TRUE(eventually([&] { return status(job).find("cancelled") != std::string::npos; }));
+  EXPECT_EQ(on_cluster({"cancel", job}).out, "job " + job + " has ended already: cancelled\n");
+  EXPECT_EQ(status(job).find("no worker"), std::string::npos) << status(job);
   EXPECT_FALSE(fs::exists(path("out")));
   EXPECT_EQ(on_cluster({"run", "wordcount", "lines", "-q"}).exit_code, 0) << "the slot is free";
 }
@@ -307,6 +310,19 @@ TEST_F(Jobs, OfAClientThatIsInterruptedOrKilledAreCancelled) {
         << status(job);
   }
   EXPECT_EQ(faults, 2);
+}
+
+TEST_F(Jobs, ThatNoWorkerTakesSaySo) {
+  start_coordinator();
+  write("text", "a\n");
+  Running client(command("muster", for_cluster({"run", "wordcount", "text"})));
+  EXPECT_TRUE(eventually([&] {
+    return client.err().find("no worker of " + address() + " takes anything") != std::string::npos;
+  }));
+  start_worker("late");
+  const Finished end = client.wait();
+  EXPECT_EQ(end.exit_code, 0) << end.text();
+  EXPECT_EQ(end.out, "a\t1\n");
 }
 
 TEST_F(Jobs, AndWorkersAreListed) {

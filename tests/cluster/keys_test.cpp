@@ -164,6 +164,15 @@ TEST_F(Keys, AreKeptSafe) {
                "secret key");
   expect_usage({"keys", "revoke", "nobody", "--keys", "head"}, "nobody");
   expect_usage({"keys", "lst"}, "list");
+  expect_usage({"keys", "list", "everybody", "--keys", "head"}, "everybody");
+  // Typing errors, and the wrong machine: nothing is made, and nothing seems to have worked.
+  expect_usage({"keys", "list", "--keys", "haed"}, "no coordinator.key in 'haed'");
+  expect_usage({"keys", "revoke", "alice", "--keys", "haed"}, "haed");
+  expect_usage({"keys", "authorize", "desk/client.pub", "--role", "client", "--keys", "desk"},
+               "coordinator's machine");
+  expect_usage({"jobs", "--keys", "haed"}, "muster keys init client");
+  EXPECT_FALSE(fs::exists(path("haed")));
+  EXPECT_FALSE(fs::exists(path("desk/authorized")));
   const Finished list = muster({"keys", "list", "--keys", "head"});
   EXPECT_NE(list.out.find("alice"), std::string::npos) << list.text();
   EXPECT_NE(list.out.find("node1"), std::string::npos) << list.text();
@@ -175,6 +184,11 @@ TEST_F(Keys, AreKeptSafe) {
       run(command("muster-coordinator", {"--bind", "tcp://127.0.0.1:*", "--keys", "head"}));
   EXPECT_EQ(end.exit_code, 2) << end.text();
   EXPECT_NE(end.err.find("chmod 600"), std::string::npos) << end.text();
+  const Finished none =
+      run(command("muster-coordinator", {"--bind", "tcp://127.0.0.1:*", "--keys", "haed"}));
+  EXPECT_EQ(none.exit_code, 2) << none.text();
+  EXPECT_NE(none.err.find("muster keys init coordinator"), std::string::npos) << none.text();
+  EXPECT_FALSE(fs::exists(path("haed")));
 }
 
 TEST_F(Keys, OfTheManualAreRefused) {

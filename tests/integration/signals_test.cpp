@@ -83,6 +83,19 @@ TEST_F(Signals, TheLastJsonLineIsTheSummaryOfACancelledJob) {
       << result.text();
 }
 
+// As timeout(1) does: to its child, and to the group of both.
+TEST_F(Signals, OneSaidTwiceIsOne) {
+  Command job = endless();
+  Running running(job);
+  wait_until_started();
+  running.send(SIGTERM);
+  const auto until = Clock::now() + std::chrono::milliseconds(2);
+  eventually([until] { return Clock::now() >= until; });
+  running.send(SIGTERM);
+  expect_error(running.wait(), 143, {"interrupted"});
+  EXPECT_EQ(names_in(tmp()), std::vector<std::string>());
+}
+
 TEST_F(Signals, AKilledProgramTakesItsProcessesWithItAndTheNextRunTidiesUp) {
   Running running(endless());
   wait_until_started();

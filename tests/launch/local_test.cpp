@@ -113,7 +113,7 @@ TEST_F(Local, AStartThatFailsLeavesNothing) {
   expect_refused(up({"-n", "3", "--worker-program", "/bin/false"}), 1,
                  "a worker has ended as soon as it was started");
   expect_refused(up({"--bind", "nonsense"}), 1, "nonsense");
-  expect_refused(up({"--bind", "tcp://0.0.0.0:*"}), 1, "muster keys init");
+  expect_refused(up({"--bind", "tcp://0.0.0.0:*"}), 2, "muster keys init");
   expect_refused(up({"--keys", "nowhere"}), 1, "nowhere");
   EXPECT_TRUE(fs::is_empty(path("state/muster/clusters")));
 }

@@ -58,7 +58,7 @@ class SimulatedWorkers::Worker final : public transport::LinkOwner {
       ends_.ends.push_back({each.number, wire::EndKind::returned, {}});
   }
   void on_refused(const wire::Refusal& /*refusal*/, bool /*for_good*/) override {}
-  void on_trouble(const std::string& /*trouble*/) override { ++lost; }
+  void on_trouble(const std::string& /*trouble*/, const std::string& /*hint*/) override { ++lost; }
   void on_round(TimePoint /*now*/) override {
     if (!runner_.can_send()) return;
     if (std::exchange(must_tell_state_, false))

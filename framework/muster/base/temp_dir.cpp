@@ -54,7 +54,7 @@ TempDir::TempDir(const std::filesystem::path& parent) {
         system_error(errno, "cannot make a temporary directory in '" + parent.string() + "'");
     const bool full = cause.code() == ErrorCode::no_space;
     throw Error(full ? cause.code() : ErrorCode::usage, cause.what(),
-                "name a writable directory with --tmp DIR, or with TMPDIR");
+                "name a writable directory with --tmp DIR (of workers: --scratch), or with TMPDIR");
   }
   path_ = name;
   try {

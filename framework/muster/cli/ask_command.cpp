@@ -79,6 +79,27 @@ const std::string& only_argument(const AskOptions& options, const std::string& c
               fmt::format("muster {} {}", command, command == "drain" ? "WORKER" : "JOB"));
 }
 
+void require_no_arguments(const AskOptions& options, const std::string& command) {
+  if (options.rest.empty()) return;
+  throw Error(ErrorCode::usage, fmt::format("what is '{}'?", options.rest.front()),
+              fmt::format("'muster {}' takes options alone", command));
+}
+
+/// What whoever has asked for it sees of it.
+void cancel_job(cluster::JobClient& client, std::uint64_t job) {
+  const wire::JobState before = client.state(job);
+  client.cancel(job);
+  fmt::print("job {} {}\n", job,
+             before.has_ended() ? fmt::format("has ended already: {}", to_string(before.phase))
+                                : "is being cancelled");
+}
+
+bool any_slots(cluster::JobClient& client) {
+  const wire::WorkerRows rows = client.workers();
+  return std::any_of(rows.workers.begin(), rows.workers.end(),
+                     [](const wire::WorkerRow& each) { return each.state == "open"; });
+}
+
 std::string progress_of(const wire::JobState& job) {
   if (job.stages.empty()) return "-";
   const wire::StageState& last = job.stages.back();
@@ -203,6 +224,7 @@ int ask_command(const std::string& command, const std::vector<std::string>& argu
       is_of_a_job ? parse_count(only_argument(options, command, "the number of a job"), "JOB") : 0;
   const std::string worker =
       command == "drain" ? only_argument(options, command, "the name of a worker") : "";
+  if (!is_of_a_job && command != "drain") require_no_arguments(options, command);
   cluster::JobClient client(options.coordinator, {.keys = options.keys});
   if (options.json) {
     fmt::print("{}\n", command == "jobs"     ? dashboard::jobs_json(client.list())
@@ -211,11 +233,14 @@ int ask_command(const std::string& command, const std::vector<std::string>& argu
   } else if (command == "jobs") {
     print_jobs(client.list());
   } else if (command == "status") {
-    print_status(client.state(job));
+    const wire::JobState state = client.state(job);
+    print_status(state);
+    if (!state.has_ended() && !any_slots(client))
+      fmt::print("waits    no worker takes anything; 'muster doctor' says more\n");
   } else if (command == "logs") {
     print_log(client, job, options.follow);
   } else if (command == "cancel") {
-    client.cancel(job);
+    cancel_job(client, job);
   } else if (command == "doctor") {
     return examine(client, options) == 0 ? 0 : static_cast<int>(ExitCode::job_failed);
   } else {

@@ -34,6 +34,7 @@
 #include <muster/cluster/security/key_files.hpp>
 #include <muster/cluster/worker/worker_agent.hpp>
 #include <muster/dashboard/dashboard.hpp>
+#include <muster/transport/tcp_address.hpp>
 #include <muster/transport/zmq_dialer.hpp>
 #include <muster/transport/zmq_listener.hpp>
 
@@ -47,15 +48,8 @@ void print_help(std::string_view usage, const po::options_description& options) 
   std::cout << usage << "\n" << options;
 }
 
-/// Of "127.0.0.1", "localhost", "[::1]", ipc and the like.
-bool is_local(std::string_view address) {
-  if (!address.starts_with("tcp://")) return true;
-  const std::string_view host = address.substr(std::string_view("tcp://").size());
-  return host.starts_with("127.") || host.starts_with("localhost:") || host.starts_with("[::1]:");
-}
-
 void require_safe(const std::string& address, bool has_keys, bool anyone_may) {
-  if (has_keys || is_local(address) || anyone_may) return;
+  if (has_keys || transport::is_loopback(address) || anyone_may) return;
   throw Error(ErrorCode::usage,
               fmt::format("'{}' can be reached from other machines, and whoever reaches it may run "
                           "any program on the workers",
@@ -127,9 +121,9 @@ int run_coordinator(const po::variables_map& values) {
   std::optional<transport::ListenerKeys> keys;
   if (has_keys) {
     const std::filesystem::path directory = values["keys"].as<std::string>();
-    authorized.emplace(directory);
     keys = {cluster::read_key_file(directory / "coordinator.key"),
             [&](std::string_view key) { return authorized->user_of(key); }};
+    authorized.emplace(directory);
   }
   const auto log = [](const std::string& line) { log_line("muster-coordinator", line); };
   cluster::CoordinatorOptions options;
@@ -194,9 +188,10 @@ cluster::WorkerOptions read_worker(const po::variables_map& values) {
       out.programs.environment.push_back(each);
     }
   }
-  out.data_host = values.count("data-host") != 0
-                      ? values["data-host"].as<std::string>()
-                      : cluster::own_address_towards(values["coordinator"].as<std::string>());
+  const auto coordinator = values["coordinator"].as<std::string>();
+  out.data_host = [coordinator] { return cluster::own_address_towards(coordinator); };
+  if (values.count("data-host") != 0)
+    out.data_host = [host = values["data-host"].as<std::string>()] { return host; };
   if (values.count("scratch") != 0) out.scratch = values["scratch"].as<std::string>();
   out.least_free = parse_bytes(values["min-free"].as<std::string>(), "--min-free");
   if (values.count("memory") != 0)

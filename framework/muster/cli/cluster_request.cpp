@@ -9,6 +9,7 @@
 #include <muster/cli/cluster_request.hpp>
 #include <muster/cli/options.hpp>
 #include <muster/cli/worker_sandbox.hpp>
+#include <muster/transport/tcp_address.hpp>
 
 namespace muster::cli {
 namespace po = boost::program_options;
@@ -129,6 +130,14 @@ void read_coordinator(const po::variables_map& values, ClusterSpec& spec) {
                 "--bind tcp://IP:PORT with an address of this machine that they reach");
   }
   const std::string keys = text_of(values, "keys");
+  if (keys.empty() && !spec.bind.empty() && !transport::is_loopback(spec.bind)) {
+    throw Error(ErrorCode::usage,
+                fmt::format("'{}' can be reached from other machines, and whoever reaches it may "
+                            "run any program on the workers",
+                            spec.bind),
+                "make keys with 'muster keys init' and add --keys DIR; to trust everybody start "
+                "'muster-coordinator --let-anyone-run-anything' and name it with --coordinator");
+  }
   if (!keys.empty()) spec.worker.keys = fs::absolute(keys).lexically_normal();
 }
 

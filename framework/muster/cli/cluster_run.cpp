@@ -67,6 +67,7 @@ void run_on_cluster(const ClusterRun& run, JobView& view, const StopSignals& sig
   planned.coordinator = run.coordinator;
   view.planned(planned);
   const std::uint64_t job = submission.hand_over(client, run.priority);
+  if (client.slots() == 0) view.waits_for_workers(run.coordinator);
   const wire::JobState state = follow(client, job, view, signals);
   cluster::require_success(state);
   if (!run.spec.output)

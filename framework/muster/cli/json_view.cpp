@@ -62,6 +62,10 @@ class JsonView final : public JobView {
           {"message", failure.message}});
   }
 
+  void waits_for_workers(const std::string& coordinator) override {
+    tell({{"schema", 1}, {"event", "waits_for_workers"}, {"coordinator", coordinator}});
+  }
+
   void succeeded(const jobs::JobReport& report, const std::string& output) override {
     Json stages = Json::array();
     Json retries = Json::object();

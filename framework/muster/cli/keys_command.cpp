@@ -69,7 +69,18 @@ void init_keys(const KeysOptions& options) {
   fmt::print("made {0}/{1}.key and {0}/{1}.pub\n", options.directory.string(), name);
 }
 
+/// Who is let in is kept, and looked up, where the coordinator's key is.
+void require_coordinator_key(const KeysOptions& options) {
+  if (std::filesystem::exists(options.directory / "coordinator.key")) return;
+  throw Error(ErrorCode::usage,
+              fmt::format("there is no coordinator.key in '{}': 'muster keys {}' is for the "
+                          "coordinator's machine",
+                          options.directory.string(), options.command),
+              "name its directory with --keys DIR; 'muster keys init' makes a coordinator's keys");
+}
+
 void authorize_key(const KeysOptions& options) {
+  require_coordinator_key(options);
   const std::filesystem::path file = only_argument(options, "a .pub file");
   if (options.role.empty()) {
     throw Error(ErrorCode::usage, "what may the owner of this key be?",
@@ -83,6 +94,11 @@ void authorize_key(const KeysOptions& options) {
 }
 
 void list_keys(const KeysOptions& options) {
+  if (!options.rest.empty()) {
+    throw Error(ErrorCode::usage, fmt::format("what is '{}'?", options.rest.front()),
+                "'muster keys list' takes no name");
+  }
+  require_coordinator_key(options);
   for (const auto& each : cluster::AuthorizedKeys(options.directory).list()) {
     fmt::print("{:<7} {:<20} {}\n", cluster::to_string(each.role), each.name, each.public_key);
   }
@@ -90,6 +106,7 @@ void list_keys(const KeysOptions& options) {
 
 void revoke_key(const KeysOptions& options) {
   const std::string& name = only_argument(options, "a name");
+  require_coordinator_key(options);
   cluster::AuthorizedKeys(options.directory).revoke(name);
   fmt::print("'{}' may not come in any more\n", name);
 }

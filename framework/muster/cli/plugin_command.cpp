@@ -2,9 +2,11 @@
 #include <map>
 #include <set>
 
+#include <fcntl.h>
 #include <fmt/format.h>
 
 #include <muster/base/error.hpp>
+#include <muster/base/file.hpp>
 #include <muster/cli/commands.hpp>
 #include <muster/cli/exit_code.hpp>
 #include <muster/cli/options.hpp>
@@ -126,6 +128,16 @@ int make_new(const std::string& name) {
 }
 
 int push(const po::variables_map& values, const std::string& file) {
+  constexpr std::size_t magic_bytes = 4;
+  const UniqueFd opened = open_file(file, O_RDONLY);
+  std::string begin(magic_bytes, '\0');
+  begin.resize(read_at(opened.get(), begin.data(), begin.size(), 0, file));
+  if (begin !=
+      "\x7f"
+      "ELF") {
+    throw Error(ErrorCode::usage, fmt::format("'{}' is no plugin: it is no shared object", file),
+                "name the NAME.so that was built");
+  }
   cluster::JobClientOptions options;
   if (values.count("keys") != 0) options.keys = values["keys"].as<std::string>();
   cluster::JobClient client(values.count("coordinator") != 0

@@ -91,7 +91,8 @@ unsigned parse_workers(const std::string& text) {
               fmt::format("give 1 to {}", workers_max));
 }
 
-RunOptions read_options(const po::variables_map& values) {
+/// `coordinator`: the one that is asked if none is given.
+RunOptions read_options(const po::variables_map& values, const std::string& coordinator = {}) {
   using Texts = std::vector<std::string>;
   const auto text = [&](const char* name) { return values[name].as<std::string>(); };
   RunOptions out;
@@ -131,7 +132,7 @@ RunOptions read_options(const po::variables_map& values) {
   }
   spec.overwrite = values.count("overwrite") != 0;
   out.dry_run = values.count("dry-run") != 0;
-  if (values.count("coordinator") != 0) out.coordinator = text("coordinator");
+  out.coordinator = values.count("coordinator") != 0 ? text("coordinator") : coordinator;
   if (values.count("keys") != 0) out.keys = text("keys");
   if (values.count("priority") != 0) out.priority = values["priority"].as<std::int32_t>();
   if (out.coordinator.empty() && (values.count("keys") != 0 || values.count("priority") != 0)) {
@@ -247,8 +248,7 @@ int submit_command(const std::vector<std::string>& arguments) {
     print_help(options);
     return 0;
   }
-  RunOptions job = read_options(values);
-  if (job.coordinator.empty()) job.coordinator = default_coordinator();
+  const RunOptions job = read_options(values, default_coordinator());
   const StopSignals signals;
   fmt::print("{}\n", submit_to_cluster(on_cluster(job), signals));
   return 0;

@@ -1,4 +1,5 @@
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdint>
 
@@ -14,6 +15,9 @@
 
 namespace muster::cli {
 namespace {
+
+// timeout(1) sends its signal twice, to its child and to the group of both. That is one.
+constexpr Duration said_twice_within = std::chrono::seconds(1);
 
 // A blocked signal is queued even if it is ignored, so signalfd would report it.
 bool is_ignored(int signal) {
@@ -57,7 +61,11 @@ void StopSignals::watch() {
       if (received_.load() == 0) drain_.request_stop();
       continue;
     }
+    const TimePoint now = Clock::now();
     if (received_.load() != 0) {
+      const bool is_the_same =
+          signal == received_.load() && info.ssi_code == SI_USER && info.ssi_pid == first_from_;
+      if (is_the_same && now < first_at_ + said_twice_within) continue;
       ::signal(signal, SIG_DFL);
       sigset_t set;
       ::sigemptyset(&set);
@@ -65,6 +73,8 @@ void StopSignals::watch() {
       ::pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
       ::raise(signal);
     }
+    first_at_ = now;
+    first_from_ = info.ssi_pid;
     received_.store(signal);
     source_.request_stop();
   }

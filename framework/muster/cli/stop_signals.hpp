@@ -1,17 +1,20 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <optional>
 #include <stop_token>
 #include <thread>
 
+#include <muster/base/clock.hpp>
 #include <muster/base/error.hpp>
 #include <muster/base/file.hpp>
 
 namespace muster::cli {
 
 /// Turns SIGINT, SIGTERM and SIGHUP into a stop request. The second signal kills: whatever the
-/// program waits for, its user does not have to. A drain signal, if there is one, asks for
+/// program waits for, its user does not have to. The same one of the same process within a second
+/// is no second one. A drain signal, if there is one, asks for
 /// something else, and never kills; it comes to nothing after a stop request. One that whoever
 /// started the program has ignored, as nohup does with SIGHUP, stays ignored.
 ///
@@ -39,6 +42,8 @@ class StopSignals {
   std::stop_source source_;
   std::stop_source drain_;
   std::atomic<int> received_{0};
+  TimePoint first_at_{};          ///< this and the next are its thread's own
+  std::uint32_t first_from_ = 0;  ///< process
   UniqueFd signals_;
   UniqueFd quit_;
   std::thread thread_;

@@ -63,6 +63,14 @@ class TextView final : public JobView {
     }
   }
 
+  void waits_for_workers(const std::string& coordinator) override {
+    if (options_.quiet) return;
+    line(
+        fmt::format("waits   no worker of {0} takes anything: start 'muster-worker --coordinator "
+                    "{0}', or look with 'muster doctor'",
+                    coordinator));
+  }
+
   void progress(const observe::StageProgress& now) override {
     if (options_.quiet || now.chunks == 0) return;
     const bool done = now.chunks_done == now.chunks;

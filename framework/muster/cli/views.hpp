@@ -13,6 +13,8 @@ class JobView : public observe::JobObserver {
  public:
   /// What a dry run prints on standard output, all of it.
   virtual std::string explain(const jobs::Plan& plan) const = 0;
+  /// The job is with a coordinator that has no worker which takes anything.
+  virtual void waits_for_workers(const std::string& coordinator) = 0;
   virtual void succeeded(const jobs::JobReport& report, const std::string& output) = 0;
   virtual void failed(const Error& error, int exit_code) = 0;
   /// The reader of the result left, which is its right: people are told nothing.

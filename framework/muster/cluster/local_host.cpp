@@ -1,6 +1,5 @@
 #include <array>
 #include <random>
-#include <string_view>
 
 #include <netdb.h>
 #include <sys/socket.h>
@@ -9,6 +8,7 @@
 #include <muster/base/file.hpp>
 #include <muster/base/version.hpp>
 #include <muster/cluster/local_host.hpp>
+#include <muster/transport/tcp_address.hpp>
 
 namespace muster::cluster {
 
@@ -25,16 +25,12 @@ wire::Hello hello_of_this_process() {
 
 std::string own_address_towards(const std::string& coordinator) {
   std::string none = "127.0.0.1";
-  constexpr std::string_view scheme = "tcp://";
-  const auto colon = coordinator.rfind(':');
-  if (!coordinator.starts_with(scheme) || colon <= scheme.size()) return none;
-  std::string host = coordinator.substr(scheme.size(), colon - scheme.size());
-  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  const auto address = transport::parse_tcp_address(coordinator);
+  if (!address) return none;
   addrinfo hints{};
   hints.ai_socktype = SOCK_DGRAM;  // connecting sends nothing, and chooses the way
   addrinfo* found = nullptr;
-  const std::string port = coordinator.substr(colon + 1);
-  if (::getaddrinfo(host.c_str(), port.c_str(), &hints, &found) != 0) return none;
+  if (::getaddrinfo(address->host.c_str(), address->port.c_str(), &hints, &found) != 0) return none;
   std::string out = none;
   const UniqueFd socket(::socket(found->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   sockaddr_storage own{};

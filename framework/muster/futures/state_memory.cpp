@@ -72,7 +72,8 @@ thread_local bool cache_ended = false;
 class ThreadCache {
  public:
   ~ThreadCache() {
-    for (std::size_t i = 0; i < class_count; ++i) depots.get()[i].give(held_[i].blocks, held_[i].count);
+    for (std::size_t i = 0; i < class_count; ++i)
+      depots.get()[i].give(held_[i].blocks, held_[i].count);
     cache_ended = true;
   }
 

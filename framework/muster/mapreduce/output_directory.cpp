@@ -89,8 +89,10 @@ void check_output(const fs::path& final_path, bool overwrite) {
   const fs::file_status status = fs::symlink_status(path, error);
   if (status.type() == fs::file_type::not_found) return;
   if (!overwrite) {
+    const bool may_be = status.type() == fs::file_type::directory;
     throw Error(ErrorCode::usage, fmt::format("output '{}' already exists", path.string()),
-                "name another directory, or pass --overwrite to replace it");
+                may_be ? "name another directory, or pass --overwrite to replace it"
+                       : "name a directory that does not exist yet");
   }
   const bool replaceable = status.type() == fs::file_type::directory &&
                            (fs::exists(path / manifest_name, error) || fs::is_empty(path, error));

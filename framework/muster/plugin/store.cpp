@@ -105,9 +105,11 @@ Error unknown_name(const std::string& message, const std::string& name,
   const auto best = closest(name, known);
   std::string searched;
   for (const fs::path& each : directories) searched += "\n    " + each.string();
-  return Error(ErrorCode::usage, message,
-               best ? fmt::format("did you mean '{}'? 'muster plugin list' shows all", *best)
-                    : "plugins were looked for in:" + searched);
+  return Error(
+      ErrorCode::usage, message,
+      best ? fmt::format("did you mean '{}'? 'muster plugin list' shows all", *best)
+           : "plugins were looked for in (--plugin-dir and $MUSTER_PLUGIN_PATH name more):" +
+                 searched);
 }
 
 }  // namespace muster::plugin

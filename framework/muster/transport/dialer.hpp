@@ -43,6 +43,7 @@ class Dialer {
   virtual State state() const = 0;
   /// Why the connection was lost, or was refused; for people.
   virtual const std::string& trouble() const = 0;
+  virtual const std::string& hint() const = 0;  ///< what can be done about it
 
   /// Returns when receive() may have something, the state has changed since it was called, wake()
   /// was called, or it is time. None: no time.

@@ -55,7 +55,7 @@ void LinkRunner::note_state(TimePoint now) {
   if (state == std::exchange(seen_, state)) return;
   if (state == Dialer::State::open) link_.opened(now, out_);
   if (state == Dialer::State::lost) {
-    owner_.on_trouble(dialer_.trouble());
+    owner_.on_trouble(dialer_.trouble(), dialer_.hint());
     link_.lost(now, out_);
   }
 }

@@ -25,7 +25,7 @@ class LinkOwner {
   /// Why the coordinator does not let this side in, or not any more. `for_good`: it tries no more.
   virtual void on_refused(const wire::Refusal& refusal, bool for_good) = 0;
   /// A connection could not be made, or was lost.
-  virtual void on_trouble(const std::string& trouble) = 0;
+  virtual void on_trouble(const std::string& trouble, const std::string& hint) = 0;
   /// The coordinator may have given this side up, or has: what was begun for it must not go on.
   virtual void on_lease_over(TimePoint now) { static_cast<void>(now); }
   /// What the next sign of life says.

@@ -153,6 +153,7 @@ class MemoryDialer final : public Dialer {
 
   State state() const override { return state_; }
   const std::string& trouble() const override { return trouble_; }
+  const std::string& hint() const override { return hint_; }
 
   void wait(std::optional<TimePoint> until) override {
     std::unique_lock lock(shared_->mutex);
@@ -205,6 +206,7 @@ class MemoryDialer final : public Dialer {
   Bell bell_;
   State state_ = State::closed;
   std::string trouble_;
+  const std::string hint_ = "it is a test's network";
 };
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <muster/base/error.hpp>
+#include <muster/transport/tcp_address.hpp>
 #include <muster/transport/zmq_dialer.hpp>
 #include <muster/transport/zmq_socket.hpp>
 
@@ -39,14 +40,25 @@ ZmqDialer::ZmqDialer(ZmqContext& context, const std::string& address,
                      std::optional<DialerKeys> keys)
     : sockets_(std::make_unique<Sockets>(context)), address_(address), keys_(std::move(keys)) {
   // So that a typing error is told at once, and not tried for ever.
-  connect();
+  open_sockets();
   close(Duration::zero());
 }
 
 ZmqDialer::~ZmqDialer() { close(Duration::zero()); }
 
+/// ZeroMQ says nothing of a name that it cannot find, and does not look again.
 void ZmqDialer::connect() {
   close(Duration::zero());
+  trouble_ = host_trouble(address_);
+  hint_ = "is the name right, and does this machine know it?";
+  if (trouble_.empty()) {
+    open_sockets();
+  } else {
+    state_ = State::lost;
+  }
+}
+
+void ZmqDialer::open_sockets() {
   try {
     Sockets::Connection& made = sockets_->connection.emplace(sockets_->context);
     set_common_options(made.dealer);
@@ -64,10 +76,12 @@ void ZmqDialer::connect() {
     made.dealer.connect(address_);
     state_ = State::connecting;
     trouble_ = fmt::format("'{}' does not answer", address_);
+    hint_ = "is muster-coordinator running there, and may it be reached?";
   } catch (const zmq::error_t& error) {
     const bool is_odd = error.num() == EINVAL || error.num() == EPROTONOSUPPORT;
     close(Duration::zero());
     trouble_ = fmt::format("cannot connect to '{}': {}", address_, error.what());
+    hint_.clear();
     if (is_odd) throw Error(ErrorCode::usage, trouble_, "an address looks like tcp://host:7600");
     state_ = State::lost;  // for want of descriptors, say: there may be some later
   }
@@ -109,14 +123,17 @@ void ZmqDialer::look_at_events() {
     was_refused_ = event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
     if (was_refused_) {
       trouble_ = fmt::format("'{}' does not know this key (status {})", address_, value);
+      hint_ = "on the coordinator's machine 'muster keys authorize' lets it in";
     } else if (event == ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL ||
                event == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL) {
       trouble_ = fmt::format(
           "'{}' did not shake hands: one side uses keys and the other none, its "
           "public key is another one, it has as many connections as it may, or it is not Muster",
           address_);
+      hint_ = "give --keys DIR if the coordinator has keys, with its coordinator.pub; else do not";
     } else if (state_ == State::open) {
       trouble_ = fmt::format("the connection to '{}' broke", address_);
+      hint_ = "does muster-coordinator still run there?";
     }
     state_ = State::lost;
   }

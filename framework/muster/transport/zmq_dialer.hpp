@@ -22,6 +22,7 @@ class ZmqDialer final : public Dialer {
   void close(Duration linger) override;
   State state() const override { return state_; }
   const std::string& trouble() const override { return trouble_; }
+  const std::string& hint() const override { return hint_; }
   void wait(std::optional<TimePoint> until) override;
   bool receive(ReceivedFrame& out) override;
   bool send(const wire::SharedFrame& frame) override;
@@ -32,6 +33,7 @@ class ZmqDialer final : public Dialer {
 
  private:
   struct Sockets;
+  void open_sockets();
   void look_at_events();
 
   std::unique_ptr<Sockets> sockets_;
@@ -39,6 +41,7 @@ class ZmqDialer final : public Dialer {
   std::optional<DialerKeys> keys_;
   State state_ = State::closed;
   std::string trouble_;
+  std::string hint_;
   bool was_refused_ = false;
 };
 

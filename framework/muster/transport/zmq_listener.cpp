@@ -78,9 +78,14 @@ ZmqListener::ZmqListener(ZmqContext& context, const std::string& address,
     router.bind(address);
   } catch (const zmq::error_t& error) {
     const bool is_odd = error.num() == EINVAL || error.num() == EPROTONOSUPPORT;
+    const char* const hint = is_odd ? "an address looks like tcp://127.0.0.1:7600"
+                             : error.num() == EADDRINUSE
+                                 ? "end what listens there, or give another port"
+                             : error.num() == ENODEV || error.num() == EADDRNOTAVAIL
+                                 ? "give an IP address of this machine, or tcp://*:PORT for all"
+                                 : "";
     throw Error(is_odd ? ErrorCode::usage : ErrorCode::io,
-                fmt::format("cannot listen at '{}': {}", address, error.what()),
-                is_odd ? "an address looks like tcp://127.0.0.1:7600" : "");
+                fmt::format("cannot listen at '{}': {}", address, error.what()), hint);
   }
   address_ = router.get(zmq::sockopt::last_endpoint);
   if (keys) require_refusal_of_strangers(context, keys->own.public_key);

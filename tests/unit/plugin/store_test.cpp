@@ -131,8 +131,9 @@ TEST_F(Store, says_what_was_probably_meant) {
 TEST_F(Store, says_where_it_looked) {
   const Error error = refusal("nothing", {dir("one"), dir("two")});
   EXPECT_EQ(error.code(), ErrorCode::usage);
-  EXPECT_EQ(error.hint(), "plugins were looked for in:\n    " + dir("one").string() + "\n    " +
-                              dir("two").string());
+  EXPECT_EQ(error.hint(),
+            "plugins were looked for in (--plugin-dir and $MUSTER_PLUGIN_PATH name more):\n    " +
+                dir("one").string() + "\n    " + dir("two").string());
   EXPECT_EQ(refusal("/no/such/dir/x.so", {}).code(), ErrorCode::usage);
   EXPECT_EQ(refusal("", {dir("one")}).code(), ErrorCode::usage);
 }

@@ -79,7 +79,8 @@ void ClusterCore::start() {
                         [this] { return had_session_ || refused_ || broken_; });
   if (had_session_) return;
   const std::optional<wire::Refusal> refused = refused_;
-  const std::string trouble = trouble_;
+  const std::string trouble = trouble_.empty() ? "the coordinator does not answer" : trouble_;
+  const std::string hint = hint_;
   closing_ = true;
   lock.unlock();
   wake();
@@ -88,8 +89,7 @@ void ClusterCore::start() {
     throw Error(ErrorCode::usage, "the coordinator does not take this client: " + refused->message,
                 refused->hint);
   }
-  throw Error(ErrorCode::io, trouble.empty() ? "the coordinator does not answer" : trouble,
-              "is muster-coordinator running there, and may it be reached?");
+  throw Error(ErrorCode::io, trouble, hint);
 }
 
 void ClusterCore::throw_if_closed() const {

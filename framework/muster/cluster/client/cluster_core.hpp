@@ -83,7 +83,7 @@ class ClusterCore final : public detail::TaskHome,
   void on_session(TimePoint now) override;
   void on_message(TimePoint now, wire::Message&& message) override;
   void on_refused(const wire::Refusal& refusal, bool for_good) override;
-  void on_trouble(const std::string& trouble) override;
+  void on_trouble(const std::string& trouble, const std::string& hint) override;
   void on_round(TimePoint now) override;
   std::optional<TimePoint> next_deadline() override;
   void take_ends(wire::Ends&& ends);
@@ -128,6 +128,7 @@ class ClusterCore final : public detail::TaskHome,
   bool had_session_ = false;
   std::optional<wire::Refusal> refused_;
   std::string trouble_;
+  std::string hint_ = "is muster-coordinator running there, and may it be reached?";
   std::condition_variable connected_;
   std::condition_variable news_;  // of a call that was asked back
 

@@ -127,9 +127,10 @@ void ClusterCore::on_refused(const wire::Refusal& refusal, bool for_good) {
   }
 }
 
-void ClusterCore::on_trouble(const std::string& trouble) {
+void ClusterCore::on_trouble(const std::string& trouble, const std::string& hint) {
   const Lock lock(mutex_);
   trouble_ = trouble;
+  hint_ = hint;
 }
 
 void ClusterCore::on_message(TimePoint /*now*/, wire::Message&& message) {

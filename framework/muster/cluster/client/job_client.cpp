@@ -52,7 +52,8 @@ void JobClient::start() {
                       [this] { return slots_ || refused_ || broken_; });
   if (slots_) return;
   const auto refused = refused_;
-  const std::string trouble = trouble_;
+  const std::string trouble = trouble_.empty() ? "the coordinator does not answer" : trouble_;
+  const std::string hint = hint_;
   ending_ = true;
   lock.unlock();
   runner_.wake();
@@ -61,8 +62,7 @@ void JobClient::start() {
     throw Error(ErrorCode::usage, "the coordinator does not take this client: " + refused->message,
                 refused->hint);
   }
-  throw Error(ErrorCode::io, trouble.empty() ? "the coordinator does not answer" : trouble,
-              "is muster-coordinator running there, and may it be reached?");
+  throw Error(ErrorCode::io, trouble, hint);
 }
 
 JobClient::~JobClient() {
@@ -102,9 +102,10 @@ void JobClient::on_refused(const wire::Refusal& refusal, bool for_good) {
   changed_.notify_all();
 }
 
-void JobClient::on_trouble(const std::string& trouble) {
+void JobClient::on_trouble(const std::string& trouble, const std::string& hint) {
   const Lock lock(mutex_);
   trouble_ = trouble;
+  hint_ = hint;
 }
 
 void JobClient::take(std::uint64_t number, Answer answer) {

@@ -82,7 +82,7 @@ class JobClient final : private transport::LinkOwner {
   void on_session(TimePoint now) override;
   void on_message(TimePoint now, wire::Message&& message) override;
   void on_refused(const wire::Refusal& refusal, bool for_good) override;
-  void on_trouble(const std::string& trouble) override;
+  void on_trouble(const std::string& trouble, const std::string& hint) override;
   void on_round(TimePoint now) override;
   std::optional<TimePoint> next_deadline() override;
 
@@ -116,6 +116,7 @@ class JobClient final : private transport::LinkOwner {
   std::optional<wire::Refusal> refused_;
   std::optional<std::string> broken_;
   std::string trouble_;
+  std::string hint_ = "is muster-coordinator running there, and may it be reached?";
   std::optional<TimePoint> lost_since_;  ///< the link's own
   std::thread thread_;
 };

@@ -19,6 +19,7 @@ class OwningDialer final : public transport::Dialer {
   void close(Duration linger) override { dialer_.close(linger); }
   State state() const override { return dialer_.state(); }
   const std::string& trouble() const override { return dialer_.trouble(); }
+  const std::string& hint() const override { return dialer_.hint(); }
   void wait(std::optional<TimePoint> until) override { dialer_.wait(until); }
   bool receive(transport::ReceivedFrame& out) override { return dialer_.receive(out); }
   bool send(const wire::SharedFrame& frame) override { return dialer_.send(frame); }

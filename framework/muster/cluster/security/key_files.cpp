@@ -116,6 +116,11 @@ void write_public_key(const std::filesystem::path& path, const std::string& name
 }
 
 transport::CurveKeyPair read_key_file(const std::filesystem::path& path) {
+  if (!std::filesystem::exists(path)) {
+    throw Error(ErrorCode::usage, fmt::format("there is no key '{}'", path.string()),
+                fmt::format("'muster keys init {}' makes one, in the directory that --keys names",
+                            path.stem().string()));
+  }
   require_private(path);
   const std::string text = read_file(path, key_file_bytes_max);
   transport::CurveKeyPair out{value_of(text, "public"), value_of(text, "secret")};
@@ -127,6 +132,11 @@ transport::CurveKeyPair read_key_file(const std::filesystem::path& path) {
 }
 
 std::string read_public_key(const std::filesystem::path& path) {
+  if (!std::filesystem::exists(path)) {
+    throw Error(ErrorCode::usage, fmt::format("there is no public key '{}'", path.string()),
+                fmt::format("copy {} there from the machine that it was made on",
+                            path.filename().string()));
+  }
   const std::string text = read_file(path, key_file_bytes_max);
   if (!value_of(text, "secret").empty())
     throw odd_file(path, "holds a secret key, where the public half is wanted");
@@ -136,6 +146,12 @@ std::string read_public_key(const std::filesystem::path& path) {
 }
 
 transport::DialerKeys read_dialer_keys(const std::filesystem::path& path, const std::string& name) {
+  if (!std::filesystem::exists(path)) {
+    throw Error(ErrorCode::usage, fmt::format("there are no keys at '{}'", path.string()),
+                fmt::format("--keys names a directory with {0}.key and coordinator.pub; 'muster "
+                            "keys init {0}' makes the first",
+                            name));
+  }
   const bool is_directory = std::filesystem::is_directory(path);
   const std::filesystem::path file = is_directory ? path / (name + ".key") : path;
   const std::filesystem::path of_coordinator =

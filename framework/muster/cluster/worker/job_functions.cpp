@@ -1,6 +1,8 @@
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <exception>
 #include <filesystem>
 #include <utility>
@@ -52,6 +54,17 @@ class WrongPlugin : public Error {
  public:
   using Error::Error;
 };
+
+/// The kernel does not say who has forbidden something.
+void explain_sandbox(const JobPlace& place, jobs::AttemptFailure& failure) {
+  if (!place.sandbox || !failure.hint.empty()) return;
+  if (failure.message.find(std::strerror(EACCES)) == std::string::npos)
+    return;  // NOLINT: one thread
+  failure.hint =
+      "tasks are in a sandbox there: what was made beside the directory of --keys or "
+      "--sandbox-hide "
+      "after the program was started is out of their reach; keep those in a place of their own";
+}
 
 Bytes run_map(TaskContext& context, const JobPlace& place, const JobCall& call) {
   mapreduce::MapRequest request = mapreduce::decode_map_request(call.request);
@@ -142,6 +155,7 @@ void run_job_call(TaskContext& context, std::string_view bytes, detail::ResultSi
   } catch (...) {
     end.kind = JobCallEnd::Kind::failure;
     end.failure = jobs::classify(std::current_exception(), [](auto) { return std::string(); });
+    explain_sandbox(place, end.failure);
     if (end.failure.cause == scheduling::FailureCause::no_space &&
         free_bytes(place.jobs) < place.least_free)
       end.kind = JobCallEnd::Kind::no_room;

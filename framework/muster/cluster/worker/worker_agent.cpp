@@ -126,7 +126,9 @@ void WorkerAgent::on_refused(const wire::Refusal& refusal, bool for_good) {
   if (for_good) refused_ = refusal;
 }
 
-void WorkerAgent::on_trouble(const std::string& trouble) { options_.log(trouble); }
+void WorkerAgent::on_trouble(const std::string& trouble, const std::string& hint) {
+  options_.log(hint.empty() ? trouble : fmt::format("{}; hint: {}", trouble, hint));
+}
 
 void WorkerAgent::on_lease_over(TimePoint /*now*/) {
   options_.log("the coordinator was not heard of for too long: what runs is stopped");
@@ -175,7 +177,7 @@ void WorkerAgent::open_data_place(const wire::DataKeys& keys) {
   if (run_server_ == nullptr || known.public_key != pair.public_key) {
     known = pair;
     run_server_ = nullptr;  // before there is another one
-    run_server_ = std::make_unique<RunServer>(jobs_.path(), options_.data_host, pair);
+    run_server_ = std::make_unique<RunServer>(jobs_.path(), options_.data_host(), pair);
     options_.programs.job_place.address = run_server_->address();
   }
   tell_data_place_ = true;

@@ -43,8 +43,9 @@ struct WorkerOptions {
   /// If all task processes together take more, the one that has most is ended. 0: nineteen
   /// twentieths of what this process may use.
   std::uint64_t memory_bytes_max = 0;
-  /// The address of this machine at which other workers fetch these files.
-  std::string data_host = "127.0.0.1";
+  /// Gives the address of this machine at which other workers fetch these files. Asked when there
+  /// is a session, and not before: then the way to the coordinator is known.
+  std::function<std::string()> data_host = [] { return "127.0.0.1"; };
   /// Gets a line for each thing that people who run it want to know of. It must not throw.
   std::function<void(const std::string& line)> log = [](const auto&) {};
 };
@@ -88,7 +89,7 @@ class WorkerAgent final : public EndSink, private transport::LinkOwner {
   void on_session(TimePoint now) override;
   void on_message(TimePoint now, wire::Message&& message) override;
   void on_refused(const wire::Refusal& refusal, bool for_good) override;
-  void on_trouble(const std::string& trouble) override;
+  void on_trouble(const std::string& trouble, const std::string& hint) override;
   void on_lease_over(TimePoint now) override;
   wire::Heartbeat heartbeat() override;
   void on_round(TimePoint now) override;
