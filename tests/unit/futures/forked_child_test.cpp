@@ -15,9 +15,6 @@ namespace {
 // So many that their memory comes from what threads share, and goes back there.
 void make_many() { const std::vector<Promise<int>> promises(1000); }
 
-// The allocators of sanitizers are not safe for fork(), and there futures have no memory of their
-// own.
-#ifndef MUSTER_SANITIZED
 TEST(ForkedChild, MakesFuturesWhateverItsParentsThreadsDo) {
   std::vector<std::jthread> threads;
   for (int i = 0; i < 2; ++i) {
@@ -40,7 +37,6 @@ TEST(ForkedChild, MakesFuturesWhateverItsParentsThreadsDo) {
     ASSERT_EQ(status, 0) << "fork " << i;
   }
 }
-#endif
 
 }  // namespace
 }  // namespace muster
