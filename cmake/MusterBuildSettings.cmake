@@ -8,8 +8,12 @@ set(CMAKE_CXX_EXTENSIONS OFF)
 find_program(MUSTER_CCACHE ccache)
 if(MUSTER_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${MUSTER_CCACHE})
-  if(MUSTER_PRECOMPILE_HEADERS)  # what ccache's manual asks for, to cache what uses them
-    list(PREPEND CMAKE_CXX_COMPILER_LAUNCHER env CCACHE_SLOPPINESS=pch_defines,time_macros)
+  # The first is what ccache's manual asks for, to cache what uses precompiled headers. With the
+  # second it looks at sources as they are, comments included, as GCC does with what it has
+  # precompiled: '#pragma once' does not know a file again whose comments have changed.
+  if(MUSTER_PRECOMPILE_HEADERS)
+    list(PREPEND CMAKE_CXX_COMPILER_LAUNCHER env CCACHE_SLOPPINESS=pch_defines,time_macros
+         CCACHE_DEPEND=1)
   endif()
 endif()
 

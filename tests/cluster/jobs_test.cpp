@@ -3,9 +3,11 @@
 #include <csignal>
 #include <filesystem>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "cluster_jobs.hpp"
+#include "support/proc.hpp"
 #include "support/reference.hpp"
 
 namespace muster::testing {
@@ -90,6 +92,49 @@ TEST_F(Jobs, SurviveTheirWorkers) {
   EXPECT_EQ(faults, 3);
   EXPECT_GE(count(log(job), "has to be run again: what it had left is lost"), 20)
       << "what the dead had mapped was mapped again";
+}
+
+// Without its zygote a worker can make no task processes: it must not take chunks only to fail
+// them.
+TEST_F(Jobs, GoOnElsewhereWhenAWorkersZygoteDies) {
+  start_coordinator();
+  for (const char* name : {"a", "b"}) {
+    ASSERT_NE(await_line(start_worker(name), "has joined"), "");
+  }
+  Running& ill = *workers().front();
+  const std::vector<pid_t> children = test::children_of(ill.pid());
+  ASSERT_EQ(children.size(), 1U) << "its zygote";
+  write_slow_lines(800);
+  const std::string job = submit(slow({"-o", "out"}));
+  ASSERT_TRUE(has_done(job, 5));
+  ASSERT_EQ(::kill(children.front(), SIGKILL), 0);
+  ++faults;
+  const Finished end = ill.wait();
+  EXPECT_EQ(end.exit_code, 1) << end.text();
+  EXPECT_NE(end.err.find("muster-zygote"), std::string::npos) << end.text();
+  workers().erase(workers().begin());
+  expect_success(job);
+  EXPECT_EQ(result("out"), expected);
+  EXPECT_EQ(faults, 1);
+}
+
+// It has not heard of anybody for longer than a lease then, which is nobody's fault but its own.
+TEST_F(Jobs, SurviveAPauseOfTheirCoordinator) {
+  start_coordinator({"--lease", "1s"});
+  start_worker("a");
+  write_slow_lines(600);
+  Running client(command("muster", for_cluster(run_slow({"-q"}))));
+  ASSERT_TRUE(has_done("1", 5));
+  for (int i = 0; i < 3; ++i) {
+    coordinator().send(SIGSTOP);
+    ++faults;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1500));  // slow on purpose: the pause
+    coordinator().send(SIGCONT);
+    ASSERT_NE(status("1"), "");
+  }
+  const Finished end = client.wait();
+  EXPECT_EQ(end.exit_code, 0) << end.text() << log("1");
+  EXPECT_EQ(faults, 3);
 }
 
 TEST_F(Jobs, MapAgainWhatHasVanishedFromAWorker) {

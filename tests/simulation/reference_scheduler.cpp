@@ -443,7 +443,10 @@ std::optional<ReferenceScheduler::Straggler> ReferenceScheduler::first_straggler
   for (std::size_t j = 0; j < jobs_.size(); ++j)
     for (std::uint32_t s = 0; s < jobs_[j].spec.size(); ++s) {
       const auto& took = jobs_[j].took[s];
-      if (!jobs_[j].spec[s].speculate || took.size() < speculation_->samples) continue;
+      if (!jobs_[j].spec[s].speculate) continue;
+      const std::size_t enough = std::max<std::size_t>(1, jobs_[j].chunks[s].size() * 3 / 4);
+      const std::size_t samples = speculation_->samples;
+      if (took.size() < (jobs_[j].spec[s].stream ? samples : std::min(samples, enough))) continue;
       if (jobs_[j].spec[s].edge == Edge::barrier && !jobs_[j].stage_finished[s - 1]) continue;
       const Duration total = std::accumulate(took.begin(), took.end(), Duration());
       const Duration usual = total / static_cast<Duration::rep>(took.size());

@@ -148,6 +148,13 @@ class OwnZygote final : public ZygoteLink {
 
 std::shared_ptr<ZygoteLink> own_zygote() { return std::make_shared<OwnZygote>(); }
 
+bool own_zygote_lives() noexcept {
+  ZygoteHandle* const zygote = zygotes.find();
+  if (zygote == nullptr) return false;
+  const std::lock_guard lock(zygote->mutex);
+  return is_alive(*zygote, 0);
+}
+
 UniqueFd connect_over(int control) {
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) {

@@ -349,7 +349,11 @@ void Scheduler::update_late(Job& job, std::uint32_t stage) {
   StageTimes& times = job.times[stage];
   if (times.late) late_.erase(*std::exchange(times.late, std::nullopt));
   if (!speculation_ || job.state.ended() || job.state.is_blocked(stage)) return;
-  if (const auto oldest = times.stragglers.oldest(*speculation_)) {
+  const StageProgress& now = job.state.progress().stages[stage];
+  const std::uint64_t chunks = std::uint64_t{now.pending} + now.running + now.done;
+  const std::uint64_t samples =
+      job.state.is_stream() ? speculation_->samples : speculation_->samples_of(chunks);
+  if (const auto oldest = times.stragglers.oldest(*speculation_, samples)) {
     times.late = Late{oldest->late_from, job.state.order(), stage, oldest->attempt};
     late_.insert(*times.late);
   }

@@ -1,4 +1,6 @@
 // What becomes of attempts when workers are silent, leave, pause, or have too much.
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
 #include "driver.hpp"
@@ -191,6 +193,28 @@ TEST_F(Straggling, a_failure_of_one_is_charged_and_the_other_goes_on) {
   EXPECT_TRUE(driver.send(AttemptFailed{AttemptId{10}, FailureCause::crashed}).empty());
   EXPECT_EQ(driver.scheduler.find_job(JobId{1})->stages[0].running, 1U);
   EXPECT_EQ(driver.send(AttemptSucceeded{AttemptId{11}}).size(), 3U);
+}
+
+// Also where there is little to compare with.
+TEST_F(Straggling, of_a_small_stage_is_helped_when_three_quarters_have_ended) {
+  for (const std::uint32_t chunks : {2U, 3U, 4U, 5U}) {
+    Driver small{SchedulerOptions{
+        .seed = 1, .back_off = {}, .lease = {}, .speculation = {{seconds(1), 3, 5}}}};
+    small.join(1, chunks);
+    small.send(JobSubmitted{JobId{1}, {{.chunk_count = chunks, .speculate = true}}});
+    small.join(2, 1);
+    small.now += seconds(1);
+    const std::uint64_t wanted = std::max(1U, chunks * 3 / 4);
+    for (std::uint64_t id = 1; id <= wanted; ++id) {
+      EXPECT_EQ(small.scheduler.next_deadline(), std::nullopt) << chunks;
+      small.send(AttemptSucceeded{AttemptId{id}});
+    }
+    ASSERT_EQ(small.scheduler.next_deadline(), small.now + seconds(2)) << chunks;
+    small.now += seconds(2);
+    small.expire();
+    EXPECT_EQ(small.scheduler.counters().speculative, 1U) << chunks;
+    EXPECT_EQ(small.last_start().chunk, wanted) << "the oldest of those that run";
+  }
 }
 
 // The free slot is for whoever can use it, not for what could not be recalled.

@@ -35,6 +35,8 @@ Coordinator::Coordinator(CoordinatorOptions options, transport::Listener& listen
                          const std::filesystem::path& state, AuthorizedKeys* keys)
     : listener_(listener),
       keys_(keys),
+      heartbeat_(options.sessions.heartbeat),
+      lease_(options.sessions.lease),
       store_(state / "programs"),
       journal_(state / "journal.db"),
       core_(Clock::now(), with_keys(std::move(options), keys), store_, journal_),
@@ -120,7 +122,7 @@ std::vector<Coordinator::Asked> Coordinator::take_questions(bool are_last) {
 
 void Coordinator::run() {
   while (!stopping_.load()) {
-    listener_.wait(next_deadline());
+    wait_for_work();
     const TimePoint now = Clock::now();
     busy_rounds_ = take_frames(now) ? 0 : busy_rounds_ + 1;
     std::vector<std::pair<Asked, Answer>> answers;
@@ -134,7 +136,7 @@ void Coordinator::run() {
     }
     // Heartbeats may be among what still waits: after a pause nobody has expired before they were
     // looked at. But frames without end put that off for a bounded time alone.
-    if (busy_rounds_ % busy_rounds_max == 0) core_.expire(now);
+    if (busy_rounds_ % busy_rounds_max == 0 && believe_until_ <= now) core_.expire(now);
     journal_.commit();  // before an output that follows from it becomes visible
     take_file_work(now);
     CoordinatorCore::Frames frames = core_.take_frames(now);
@@ -150,8 +152,22 @@ void Coordinator::run() {
   for (const Asked& each : take_questions(true)) each.answered(refusal("the coordinator ends"));
 }
 
+/// If this process was stopped for a while, so was the thread that reads what others have sent
+/// meanwhile: they are believed to be there until it has had the time for that.
+void Coordinator::wait_for_work() {
+  const std::optional<TimePoint> until = next_deadline();
+  const TimePoint before = Clock::now();
+  const bool was_stopped = round_began_ && before > *round_began_ + heartbeat_;
+  listener_.wait(until);
+  const TimePoint now = Clock::now();
+  const bool has_overslept = until && now > std::max(*until, before) + heartbeat_;
+  if (was_stopped || has_overslept) believe_until_ = now + lease_ / 2;
+  round_began_ = now;
+}
+
 std::optional<TimePoint> Coordinator::next_deadline() const {
-  const std::optional<TimePoint> next = core_.next_deadline();
+  std::optional<TimePoint> next = core_.next_deadline();
+  if (next) next = std::max(*next, believe_until_);
   if (keys_ == nullptr) return next;
   return next ? std::min(*next, look_at_keys_) : look_at_keys_;
 }

@@ -40,6 +40,7 @@ class Coordinator {
 
  private:
   std::optional<TimePoint> next_deadline() const;
+  void wait_for_work();
   bool take_frames(TimePoint now);
   void send(CoordinatorCore::Frames&& frames);
   struct Asked {
@@ -54,6 +55,8 @@ class Coordinator {
   transport::Listener& listener_;
   AuthorizedKeys* keys_;
   TimePoint look_at_keys_{};
+  const Duration heartbeat_;  ///< that it asks for
+  const Duration lease_;
   CodeStore store_;
   Journal journal_;
   CoordinatorCore core_;
@@ -63,6 +66,8 @@ class Coordinator {
   std::vector<Asked> questions_;
   bool has_ended_ = false;
   unsigned busy_rounds_ = 0;  ///< one after the other that did not take all frames
+  std::optional<TimePoint> round_began_;
+  TimePoint believe_until_{};  ///< after a pause of this process: nobody expires before
 
   /// Of a thread of its own: file systems may be slow.
   struct Committed {

@@ -70,6 +70,7 @@ void Program::advance(TimePoint now) {
     if (host_ != nullptr) await_greeting(now);
   } catch (const Error& error) {
     host_.reset();
+    may_do_better_elsewhere_ = error.code() == ErrorCode::broken;
     fail(error.hint().empty() ? error.what() : fmt::format("{} ({})", error.what(), error.hint()));
   } catch (const std::exception& error) {
     host_.reset();
@@ -193,7 +194,7 @@ void Program::run(detail::TaskPtr task) {
 
 // Perhaps nobody has it just now: the calls may be run again, and a later one asks anew.
 void Program::file_is_missing(const std::string& reason) {
-  is_missing_ = true;
+  may_do_better_elsewhere_ = true;
   fail("the program is not to be had: " + reason);
 }
 
@@ -205,7 +206,7 @@ void Program::fail(const std::string& reason) {
 
 void Program::end_as_failed(detail::TaskPtr task) const {
   if (!task->start()) return;
-  if (is_missing_) {
+  if (may_do_better_elsewhere_) {
     task->refuse(std::make_exception_ptr(Error(ErrorCode::broken, *failure_)));
   } else {
     static_cast<ProgramTask&>(*task).refuse_here(*failure_);

@@ -56,7 +56,7 @@ class Program {
   bool is_starting() const noexcept { return host_ != nullptr && pool_ == nullptr; }
   /// It cannot run anything any more, or could not a while ago: another try may do better.
   bool is_over(TimePoint now) const noexcept {
-    return pool_broke_ || is_missing_ || (failure_ && failed_at_ + retry_after <= now);
+    return pool_broke_ || may_do_better_elsewhere_ || (failure_ && failed_at_ + retry_after <= now);
   }
   /// The files that it waits for.
   std::vector<wire::Digest> missing_files() const { return missing_; }
@@ -109,7 +109,7 @@ class Program {
   std::optional<std::string> failure_;
   TimePoint failed_at_{};
   bool pool_broke_ = false;
-  bool is_missing_ = false;
+  bool may_do_better_elsewhere_ = false;
   std::unique_ptr<TempDir> libraries_;
   std::unique_ptr<TempDir> temp_;
   std::shared_ptr<detail::TaskHost> host_;

@@ -15,6 +15,8 @@
 #include <muster/cluster/local_host.hpp>
 #include <muster/cluster/task_death.hpp>
 #include <muster/cluster/worker/worker_agent.hpp>
+#include <muster/executors/init.hpp>
+#include <muster/executors/processes/zygote_link.hpp>
 
 namespace muster::cluster {
 namespace {
@@ -63,7 +65,8 @@ WorkerAgent::WorkerAgent(WorkerOptions options, transport::Dialer& dialer,
       gate_(options_.slots),
       disk_(jobs_.path(), options_.least_free),
       memory_(options_.memory_bytes_max != 0 ? options_.memory_bytes_max
-                                             : usable_memory() / 20 * 19) {
+                                             : usable_memory() / 20 * 19),
+      has_zygote_(is_initialized()) {
   options_.programs.slots = options_.slots;
   options_.programs.scratch = options_.scratch;
   options_.programs.job_place.sandbox = options_.programs.sandbox;
@@ -80,6 +83,12 @@ void WorkerAgent::run() {
   for (auto& [number, call] : open_) end_unstarted(call, wire::EndKind::worker_lost);
   programs_.clear();
   open_.clear();
+  if (zygote_is_gone_) {
+    throw Error(ErrorCode::broken,
+                "the process that makes task processes (muster-zygote) has died, and no other can "
+                "be made by a program with threads",
+                "start the worker again");
+  }
   if (!refused_) return;
   throw Error(ErrorCode::usage, "the coordinator does not take this worker: " + refused_->message,
               refused_->hint);
@@ -253,6 +262,14 @@ void WorkerAgent::look_at_disk(TimePoint now) {
   options_.log(problem.empty() ? "there is room again: it goes on" : problem + "; it pauses");
 }
 
+/// Without it jobs would fail here one after the other.
+void WorkerAgent::look_at_zygote() {
+  if (!has_zygote_ || zygote_is_gone_ || detail::own_zygote_lives()) return;
+  zygote_is_gone_ = true;
+  options_.log("the process that makes task processes (muster-zygote) has died: this worker ends");
+  drain("its zygote has died");
+}
+
 /// The task that takes most of what is too much ends; the kernel might end any of them, or us.
 void WorkerAgent::look_at_memory(TimePoint now) {
   look_at_memory_ = now + look_at_memory_every;
@@ -275,7 +292,10 @@ void WorkerAgent::look_at_memory(TimePoint now) {
 }
 
 void WorkerAgent::on_round(TimePoint now) {
-  if (look_at_disk_ <= now) look_at_disk(now);
+  if (look_at_disk_ <= now) {
+    look_at_disk(now);
+    look_at_zygote();
+  }
   if (look_at_memory_ <= now && !open_.empty()) look_at_memory(now);
   const int stops = stops_.load();
   if (stops != std::exchange(stops_seen_, stops)) {

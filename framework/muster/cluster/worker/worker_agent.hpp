@@ -61,8 +61,8 @@ class WorkerAgent final : public EndSink, private transport::LinkOwner {
   ~WorkerAgent() override;
 
   /// Works until it was told to stop, or the coordinator will not have it: then it throws
-  /// Error(usage) that says why. The calling thread must live as long as the programs that it
-  /// starts: it is their parent.
+  /// Error(usage) that says why. Throws Error(broken) if this program's zygote dies. The calling
+  /// thread must live as long as the programs that it starts: it is their parent.
   void run();
 
   /// Gives back what has not started, ends the rest, and leaves. A second time it kills what still
@@ -105,6 +105,7 @@ class WorkerAgent final : public EndSink, private transport::LinkOwner {
   void take_piece(TimePoint now, const wire::CodePiece& piece);
   void drain(const std::string& reason);
   void look_at_disk(TimePoint now);
+  void look_at_zygote();
   void look_at_memory(TimePoint now);
   bool had_no_room(const wire::Digest& program, const wire::CallEnd& end) const;
   void open_data_place(const wire::DataKeys& keys);
@@ -156,6 +157,8 @@ class WorkerAgent final : public EndSink, private transport::LinkOwner {
   std::optional<wire::WorkerState> state_;  ///< to be sent
   bool draining_ = false;
   bool leaving_ = false;
+  const bool has_zygote_;  ///< this program has called init()
+  bool zygote_is_gone_ = false;
   std::optional<wire::Refusal> refused_;
   std::optional<TimePoint> drain_at_;
   std::atomic<int> stops_{0};

@@ -22,6 +22,8 @@ class ZygoteLink {
 
 /// That of this program, which init() made.
 std::shared_ptr<ZygoteLink> own_zygote();
+/// False also if there is none.
+bool own_zygote_lives() noexcept;
 
 /// Asks the zygote at the other end of `control` for a connection.
 UniqueFd connect_over(int control);
