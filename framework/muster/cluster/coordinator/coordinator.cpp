@@ -161,7 +161,9 @@ void Coordinator::wait_for_work() {
   listener_.wait(until);
   const TimePoint now = Clock::now();
   const bool has_overslept = until && now > std::max(*until, before) + heartbeat_;
-  if (was_stopped || has_overslept) believe_until_ = now + lease_ / 2;
+  // Not for ever, however often it is: the other half of the time those who are gone expire.
+  const bool may_believe = believe_until_ + lease_ / 2 <= now;
+  if ((was_stopped || has_overslept) && may_believe) believe_until_ = now + lease_ / 2;
   round_began_ = now;
 }
 
